@@ -156,7 +156,7 @@ function totalMs(candidacy) {
  */
 function headline(candidacy, certified) {
   if (candidacy === null) {
-    return [make("strong", {}, certified?.leader ?? ""), " leads with a certificate"];
+    return [make("strong", {}, certified?.leader ?? ""), " was elected, with a certificate"];
   }
   const { candidate, outcome, signers, attempts, sessions, cheaters, startedAt } = candidacy;
   const time = new Date(startedAt).toLocaleTimeString([], { hour12: false });

@@ -28,13 +28,24 @@ export function showLanes(host, { voters, views }) {
   if (table.childElementCount !== voters.length) table.replaceChildren(...voters.map(makeRow));
   const ends = [...views.values()].map(({ lastLogIndex }) => lastLogIndex);
   const end = Math.max(1, ...ends);
-  const committed = Math.max(0, ...[...views.values()].map(({ commitIndex }) => commitIndex));
+  const committed = committedOf([...views.values()]);
   const shown = Math.min(ENTRIES_SHOWN_MAX, Math.max(ENTRIES_SHOWN_LEAST, end));
   const scope = { shown, start: Math.max(0, end - shown) };
   voters.forEach((id, at) => {
     const row = table.children[at];
     if (row !== undefined) showRow(row, { id, view: views.get(id), scope, committed });
   });
+}
+
+/**
+ * The commit index that lags are measured by. It is the leader's: the nodes' views come at different times, and
+ * this node's own, which is the newest, would make the leader look late.
+ *
+ * @param {readonly NodeView[]} views
+ */
+function committedOf(views) {
+  const leader = views.find(({ role }) => role === "leader");
+  return leader?.commitIndex ?? Math.max(0, ...views.map(({ commitIndex }) => commitIndex));
 }
 
 /** @param {HTMLElement} host */
@@ -83,7 +94,7 @@ function showRow(row, { id, view, scope, committed }) {
   const picture = row.querySelector("svg");
   const cells = [...row.querySelectorAll(".number")];
   row.classList.toggle("silent", view === undefined);
-  const lag = view === undefined ? "" : String(committed - view.appliedIndex);
+  const lag = view === undefined ? "" : String(Math.max(0, committed - view.appliedIndex));
   const texts = view === undefined
     ? ["not heard", "", "", ""]
     : [view.lastLogIndex, view.commitIndex, view.appliedIndex, lag].map(String);

@@ -19,6 +19,8 @@ const STAGES = {
   authorizing: "the old voters sign the change",
 };
 
+const HEADS = ["Member", "Role", "Share", "Connection", "Stored", "Page"];
+
 let shown = "";
 
 /**
@@ -30,7 +32,10 @@ export function showMembers(body) {
   const text = JSON.stringify([body, location.hash]);
   if (text === shown) return;
   shown = text;
-  const rows = body.members.filter(({ role }) => role !== "removed").map(memberRow);
+  const members = body.members.filter(({ role }) => role !== "removed");
+  // Only the leader knows what each one has stored.
+  const isStoredKnown = members.some(({ matchIndex }) => matchIndex !== null);
+  const rows = members.map((member) => memberRow(member, isStoredKnown));
   const former = body.members.filter(({ role }) => role === "removed").map(({ id }) => id);
   find("member-list").replaceChildren(
     make(
@@ -47,7 +52,7 @@ export function showMembers(body) {
         make(
           "tr",
           {},
-          ...["Member", "Role", "Share", "Connection", "Stored", "Page"].map((head) =>
+          ...HEADS.filter((head) => isStoredKnown || head !== "Stored").map((head) =>
             make("th", { scope: "col" }, head)
           ),
         ),
@@ -68,8 +73,11 @@ function changes(sequence) {
     : `${sequence} changes since the founding.`;
 }
 
-/** @param {MembersBody["members"][number]} member */
-function memberRow({ id, role, hasShare, reachable, matchIndex, caughtUp, api }) {
+/**
+ * @param {MembersBody["members"][number]} member
+ * @param {boolean} isStoredKnown
+ */
+function memberRow({ id, role, hasShare, reachable, matchIndex, caughtUp, api }, isStoredKnown) {
   const stored = matchIndex === null
     ? ""
     : `${matchIndex}${caughtUp === false ? ", catching up" : ""}`;
@@ -83,7 +91,7 @@ function memberRow({ id, role, hasShare, reachable, matchIndex, caughtUp, api })
     make("td", { "data-label": "Role" }, role),
     make("td", { "data-label": "Share" }, hasShare ? "holds one" : "none"),
     make("td", { "data-label": "Connection" }, reachable ? "up" : "down"),
-    make("td", { class: "number", "data-label": "Stored" }, stored),
+    isStoredKnown ? make("td", { class: "number", "data-label": "Stored" }, stored) : "",
     make("td", { "data-label": "Page" }, page),
   );
 }

@@ -107,6 +107,13 @@ Deno.test({
         equal(await rows.count(), 3);
         const link = rows.filter({ hasText: leader.id }).getByRole("link");
         equal(await link.getAttribute("href"), pageOf(cluster, leader.id, key));
+        // This node follows: it does not know what the others have stored, and shows no empty column.
+        equal(await page.locator("#member-list th", { hasText: "Stored" }).count(), 0);
+      });
+
+      await t.step("no lag is of the leader, which the others lag behind", async () => {
+        const row = page.locator("#lanes tr", { hasText: leader.id });
+        await row.locator('[data-label="Lag"]', { hasText: /^0$/ }).waitFor();
       });
 
       await t.step("the keyboard opens and closes a certificate", async () => {
