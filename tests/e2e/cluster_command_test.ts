@@ -208,6 +208,17 @@ Deno.test("floe cluster makes five nodes where there is no configuration, and co
     assert.equal(status.code, 0, status.stderr);
     assert.equal(JSON.parse(status.stdout).n, 5);
     assert.equal((await cluster.end("SIGTERM")).code, 0);
+
+    // The ports are those of the folder, not the ones that a new cluster gets.
+    await using again = new FloeProcess("floe cluster", ["cluster", "-o", "json"], { cwd });
+    await again.said.waitFor(
+      "its last node",
+      ({ event, id }) => event === "node" && id === "server_5",
+    );
+    const apisOf = ({ said }: FloeProcess) =>
+      said.events.filter(({ event }) => event === "node").map(({ api }) => api);
+    assert.deepEqual(apisOf(again), apisOf(cluster));
+    assert.equal((await again.end("SIGTERM")).code, 0);
   } finally {
     Deno.removeSync(cwd, { recursive: true });
   }

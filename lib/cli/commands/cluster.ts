@@ -17,6 +17,7 @@ import {
 import { ApiClient, type Endpoint, systemClock } from "../../client/mod.ts";
 import type { KnownKey } from "../../keys/mod.ts";
 import type { NodeId } from "../../types.ts";
+import { statFile } from "../../keys/mod.ts";
 import type { CommandContext, Program, Terminal } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { DemoServer } from "../local_cluster/demo_server.ts";
@@ -317,6 +318,10 @@ async function openConfig(
 ): Promise<OpenedConfig> {
   const flags = globalFlags(command);
   const { threshold, basePort } = options;
+  const earlier = pinnedConfigPath(folder);
+  if (lacksConfig(flags, context) && wantsEarlier(options) && statFile(earlier) !== null) {
+    return { config: await loadClusterConfig(earlier), configFile: earlier };
+  }
   const nodes = options.nodes ?? (lacksConfig(flags, context) ? NODES_DEFAULT : undefined);
   if (nodes === undefined) {
     if (threshold !== undefined || basePort !== undefined) {
@@ -334,6 +339,11 @@ async function openConfig(
     ...(basePort === undefined ? {} : { basePort }),
   });
   return { config, configFile: `${folder}/cluster.json` };
+}
+
+/** Whether the cluster that the folder has goes on as it is, with the ports that its nodes have. */
+function wantsEarlier({ nodes, threshold, basePort, fresh }: ClusterFlags): boolean {
+  return fresh !== true && [nodes, threshold, basePort].every((flag) => flag === undefined);
 }
 
 /**

@@ -28,7 +28,7 @@ import { openClient, type SeenMembers, toView, toViewJson, type View } from "../
 export function registerStatus(program: Program, context: CommandContext): void {
   program
     .command("status")
-    .summary("show what the cluster can do now, and every node's role and progress")
+    .summary("show what the cluster can do now, and every node's role")
     .description(
       "Opens with a verdict: HEALTHY, DEGRADED, WRITES ONLY (a leader still writes, and no node " +
         "could succeed it), NO QUORUM or KEY LOST. What a cluster tolerates by design: floe group. " +
