@@ -5,8 +5,8 @@
  */
 
 import { majorityOf } from "../../../lib/margins.ts";
-import { type Configuration, viewNodes } from "../../../lib/raft/mod.ts";
-import { nextStep } from "../../../lib/reshare/mod.ts";
+import { type Configuration, type RaftView, viewNodes } from "../../../lib/raft/mod.ts";
+import { type MembersGoal, nextStep } from "../../../lib/reshare/mod.ts";
 import type { NodeId } from "../../../lib/types.ts";
 import type { Machine } from "../machine.ts";
 
@@ -46,15 +46,37 @@ export function isEnough(
   return able.length >= majorityOf(voters.length) && signing.length >= threshold;
 }
 
-/** The leader whose plan waits for a node that never comes: its operators cancel it. Null for none. */
+/**
+ * The leader whose plan waits for a node that never comes, or for more signers than there are: its operators
+ * cancel it. Null for none.
+ */
 export function leaderOfHopelessPlan(sound: readonly Machine[]): Machine | null {
   const leader = leaderOf(sound);
   const state = leader?.state ?? null;
   const { plan = null, current, change = null } = state?.cluster.changes ?? {};
-  if (state === null || current === undefined || plan === null || change !== null) return null;
+  if (state === null || current === undefined || plan === null) return null;
+  if (change?.stage !== "authorizing" && !canSign(plan.goal, sound)) return leader;
+  if (change !== null) return null;
   const next = nextStep(current, plan, viewNodes(state));
   const isLost = (id: NodeId) => !sound.some((machine) => machine.id === id);
   return next.kind === "wait" && next.waitingFor.some(isLost) ? leader : null;
+}
+
+/** Whether as many of the plan's voters sign as its threshold says. */
+function canSign({ members, threshold }: MembersGoal, sound: readonly Machine[]): boolean {
+  const voters = members.filter(({ role }) => role === "voter").map(({ id }) => id);
+  const signing = sound.filter(({ id, liesForEver }) => !liesForEver && voters.includes(id));
+  return signing.length >= threshold;
+}
+
+/**
+ * Whether a change is proven whose new voters are too few for ever, because one lost its disk just then. Nobody can
+ * make it or give it up, and the members stay as they are.
+ */
+function isStuck({ cluster: { change } }: RaftView, sound: readonly Machine[]): boolean {
+  if (change === null || change.isAmendment || change.stage !== "authorizing") return false;
+  const answering = sound.filter(({ id }) => change.receivers.includes(id));
+  return answering.length < change.begin.threshold;
 }
 
 function leaderOf(sound: readonly Machine[]): Machine | null {
@@ -69,7 +91,9 @@ export function settledMembers(sound: readonly Machine[]): readonly Machine[] | 
   // A leader that has not heard of its own disk yet does not know what others have committed for it.
   const isCommitted = commitIndex === log.last.index && durability.durableIndex >= commitIndex;
   const isUnderWay = cluster.change !== null || (cluster.changes?.plan ?? null) !== null;
-  if (isUnderWay || members.isPending || !isCommitted) return null;
+  if ((isUnderWay && !isStuck(leader.state, sound)) || members.isPending || !isCommitted) {
+    return null;
+  }
   const { voters, learners } = members.newest;
   // One that leaves leads for a little while yet.
   if (!voters.includes(leader.id)) return null;
