@@ -130,8 +130,8 @@ function storeFamilies(
   { watchers, leases, spareNonces, signingFailures }: Omit<NodeFigures, "timings">,
 ): readonly Family[] {
   return [
-    gauge("floe_mvcc_watcher_total", "Watches that are open at this node.", watchers),
-    gauge("floe_lease_total", "Leases that there are.", leases),
+    gauge("floe_mvcc_watchers", "Watches that are open at this node.", watchers),
+    gauge("floe_leases", "Leases that there are.", leases),
     gauge("floe_signing_nonces_ready", "Nonces drawn for the next elections.", spareNonces),
     {
       name: "floe_signing_failures_total",

@@ -34,8 +34,8 @@ Deno.test("GET /metrics has watches, leases, and the shares that were missing by
   const { text } = await scrape();
   for (
     const line of [
-      "floe_mvcc_watcher_total 3",
-      "floe_lease_total 4",
+      "floe_mvcc_watchers 3",
+      "floe_leases 4",
       "floe_signing_nonces_ready 2",
       'floe_signing_failures_total{peer="server_3",reason="late"} 2',
       'floe_signing_failures_total{peer="server_4",reason="refused"} 1',
