@@ -21,7 +21,7 @@ import { catching, InputError } from "../errors.ts";
 import { parseStrictJson } from "../json.ts";
 import { keyPath } from "../request.ts";
 import { toNodeId } from "../types.ts";
-import type { MemberBody, Schema } from "../wire/mod.ts";
+import { type MemberBody, membersSchema, type Schema } from "../wire/mod.ts";
 import { asksForTls, openClientTls } from "./client_tls.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
@@ -93,9 +93,23 @@ export async function openClient(
 
 /** The members as the cluster's nodes know them. */
 export interface SeenMembers {
-  readonly members: readonly Pick<MemberBody, "id" | "role" | "api">[];
+  readonly members: readonly Pick<MemberBody, "id" | "role" | "peer" | "api">[];
   /** The nodes that did not answer at the address of the configuration: they may have moved. */
   readonly silent: readonly Endpoint[];
+}
+
+/** The members as the node knows them that has the newest membership; none where no node says. */
+export async function readMembers(client: ApiClient): Promise<SeenMembers> {
+  // The addresses that an operator named are asked as they are.
+  if (client.endpoints.some(({ id }) => id === null)) return { members: [], silent: [] };
+  const answers = await client.askAll({ method: "GET", path: "/v1/members" });
+  const views = answers.map((answer) => toView(answer, (one) => bodyOf(one, membersSchema)));
+  const bodies = views.flatMap(({ body }) => body === null ? [] : [body]);
+  const [newest] = bodies.toSorted((left, right) => right.sequence - left.sequence);
+  const silent = answers.flatMap((answer) =>
+    answer.kind === "failure" && answer.failure.kind !== "notAllowed" ? [answer.endpoint] : []
+  );
+  return { members: newest?.members ?? [], silent };
 }
 
 /**

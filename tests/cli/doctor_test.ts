@@ -5,6 +5,8 @@ import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { FakeNode } from "../http/fake_node.ts";
 import { newToken } from "../kv/support.ts";
 import { makeTlsKeys } from "../support/certificate.ts";
+import { formatAddress } from "../../lib/address.ts";
+import { toNodeId } from "../../lib/types.ts";
 import { floe, type Outcome, type Surroundings } from "./fake_terminal.ts";
 
 Deno.test("floe doctor passes what is in order, and says so line by line", async () => {
@@ -39,6 +41,26 @@ Deno.test("floe doctor fails where a peer port is closed, and warns of an API th
   assert.match(textOf(findings, "server_1 API"), /answers 503: Not ready: no leader/);
 });
 
+Deno.test("floe doctor checks the members of today, not a founder that was removed", async () => {
+  using folder = new TestFolder({ nodes: 2 });
+  const node = memberOf(folder);
+  const { members } = node.membersNow;
+  const gone = members.map((one) => ({
+    ...one,
+    id: toNodeId("server_2"),
+    role: "removed" as const,
+  }));
+  node.membersNow = { ...node.membersNow, members: [...members, ...gone] };
+  const app = createApp(node);
+  await using _node = listenAs(folder, (request) => app.fetch(request));
+  const outcome = await doctor(folder, `${folder.path}/none`);
+  assert.equal(outcome.code, 0, outcome.stdout);
+  const findings = findingsOf(outcome);
+  const today = findings.find(({ check }) => check === "members");
+  assert.match(today?.text ?? "", /^today server_1; .*floe members export/);
+  assert.deepEqual(findings.filter(({ check }) => check.startsWith("server_2")), []);
+});
+
 Deno.test("floe doctor warns of a clock that is far off, and of a folder that others can use", async () => {
   using folder = new TestFolder({ nodes: 1 });
   const date = new Date(Date.now() + 3_600_000).toUTCString();
@@ -64,7 +86,7 @@ const DAY_MS = 86_400_000;
 
 Deno.test("floe doctor names the tokens that have expired, or will within two weeks", async () => {
   using folder = new TestFolder({ nodes: 1 });
-  const node = new FakeNode();
+  const node = memberOf(folder);
   const app = createApp(node);
   await using _node = listenAs(folder, (request) => app.fetch(request));
   const tokens = async () =>
@@ -155,6 +177,19 @@ function textOf(findings: readonly Finding[], check: string): string {
 }
 
 /** The first node's ports: one that takes connections, and an API. */
+/** A node that has the first founder of a folder for its only member. */
+function memberOf({ config: { peers } }: TestFolder): FakeNode {
+  const node = new FakeNode();
+  const members = node.membersNow.members.slice(0, 1).map((member) => ({
+    ...member,
+    id: peers[0]?.id ?? member.id,
+    peerAddress: peers[0] === undefined ? null : formatAddress(peers[0].peer),
+    apiAddress: peers[0] === undefined ? null : formatAddress(peers[0].api),
+  }));
+  node.membersNow = { ...node.membersNow, threshold: 1, members };
+  return node;
+}
+
 function listenAs(
   { config }: TestFolder,
   answer: Deno.ServeHandler,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../../address.ts";
+import { type Address, formatAddress, parseAddress } from "../../address.ts";
 import {
   type ClusterConfig,
   isPinned,
@@ -22,7 +22,7 @@ import { examineCertificate, examineTokens } from "../doctor_access.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { clusterFolder, configPath, globalFlags, nodeFolder } from "../options.ts";
 import { printJson, printTable } from "../output.ts";
-import { openClient } from "../session.ts";
+import { openClient, readMembers } from "../session.ts";
 
 /** The outcome of a check. `warn`: it works today, and an operator should look at it. */
 type Verdict = "ok" | "warn" | "fail";
@@ -94,14 +94,41 @@ async function examine(place: Place): Promise<readonly Finding[]> {
     if (!(error instanceof InputError || error instanceof EnvironmentError)) throw error;
     return [fail("configuration", error.message)];
   }
-  const reached = await Promise.all(config.peers.map((peer) => reach(peer, place)));
+  const today = await membersToday(config, place);
+  const peers = today ?? config.peers;
+  const reached = await Promise.all(peers.map((peer) => reach(peer, place)));
   return [
     ...examineConfig(config, place.configFile),
+    ...(today === null ? [] : [ok("members", describeToday(today))]),
     ...reached.flatMap(({ findings }) => findings),
     ...await examineAccess(reached, place),
     ...examineClocks(reached.flatMap(({ clock }) => clock === null ? [] : [clock])),
-    ...config.peers.flatMap(({ id }) => examineFolder(nodeFolder(place.folder, toNodeId(id)))),
+    ...peers.flatMap(({ id }) => examineFolder(nodeFolder(place.folder, toNodeId(id)))),
   ];
+}
+
+/** A node, and where to reach it. */
+type Reachable = Pick<PeerConfig, "id" | "peer" | "api">;
+
+/** The members of today, if a node tells them and they are not those of the configuration; else null. */
+async function membersToday(
+  { peers }: ClusterConfig,
+  { openClient }: Place,
+): Promise<readonly Reachable[] | null> {
+  const { members } = await readMembers(await openClient());
+  const today = members.flatMap(({ id, role, peer, api }) =>
+    role === "removed" || peer === null || api === null
+      ? []
+      : [{ id: toNodeId(id), peer: parseAddress(peer), api: parseAddress(api) }]
+  );
+  const isSame = today.length === peers.length &&
+    today.every(({ id }) => peers.some((peer) => peer.id === id));
+  return today.length === 0 || isSame ? null : today;
+}
+
+function describeToday(today: readonly Reachable[]): string {
+  const ids = today.map(({ id }) => id).join(", ");
+  return `today ${ids}; the configuration has other ones, and floe members export writes a new one`;
 }
 
 /** The tokens, if a node can be asked for them. */
@@ -141,7 +168,7 @@ interface Reached {
 }
 
 async function reach(
-  { id, peer, api }: PeerConfig,
+  { id, peer, api }: Reachable,
   place: Place,
 ): Promise<Reached> {
   const [fault, answer, certificate] = await Promise.all([
@@ -236,7 +263,9 @@ function examineClocks(clocks: readonly ClockOffset[]): readonly Finding[] {
     return [
       ok(
         "clocks",
-        `${clocks.length} nodes are within ${CLOCK_APART_MS_MAX / 1000} s of this machine`,
+        `${clocks.length === 1 ? "1 node is" : `${clocks.length} nodes are`} within ${
+          CLOCK_APART_MS_MAX / 1000
+        } s of this machine`,
       ),
     ];
   }

@@ -11,18 +11,12 @@ import { assertDefined } from "../../assert.ts";
 import { type ApiClient, bodyOf, systemClock } from "../../client/mod.ts";
 import { marginsOf, marginWarnings } from "../../margins.ts";
 import { type Health, HEALTH_NAMES, judgeCluster, type Verdict } from "../../verdict.ts";
-import {
-  dkgSchema,
-  groupSchema,
-  membersSchema,
-  type StatusBody,
-  statusSchema,
-} from "../../wire/mod.ts";
+import { dkgSchema, groupSchema, type StatusBody, statusSchema } from "../../wire/mod.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { type Cell, printable, printJson, printTable } from "../output.ts";
 import { aborted } from "../process_context.ts";
-import { openClient, type SeenMembers, toView, toViewJson, type View } from "../session.ts";
+import { openClient, readMembers, toView, toViewJson, type View } from "../session.ts";
 
 /** Adds `floe status`. */
 export function registerStatus(program: Program, context: CommandContext): void {
@@ -106,20 +100,6 @@ interface Report {
   readonly term: number;
   readonly rows: readonly NodeRow[];
   readonly verdict: Verdict;
-}
-
-/** The members as the node knows them that has the newest membership; none where no node says. */
-async function readMembers(client: ApiClient): Promise<SeenMembers> {
-  // The addresses that an operator named are asked as they are.
-  if (client.endpoints.some(({ id }) => id === null)) return { members: [], silent: [] };
-  const answers = await client.askAll({ method: "GET", path: "/v1/members" });
-  const views = answers.map((answer) => toView(answer, (one) => bodyOf(one, membersSchema)));
-  const bodies = views.flatMap(({ body }) => body === null ? [] : [body]);
-  const [newest] = bodies.toSorted((left, right) => right.sequence - left.sequence);
-  const silent = answers.flatMap((answer) =>
-    answer.kind === "failure" && answer.failure.kind !== "notAllowed" ? [answer.endpoint] : []
-  );
-  return { members: newest?.members ?? [], silent };
 }
 
 /** Asks every node everything at the same time. @throws {ClientError} when none tells its status. */

@@ -11,7 +11,7 @@ import { type ApiClient, bodyOf, ClientError, StoreClient } from "../../client/m
 import { formatAddress, type PinnedClusterConfig } from "../../config/mod.ts";
 import { pause } from "../../deadline.ts";
 import type { NodeId } from "../../types.ts";
-import { statusSchema } from "../../wire/mod.ts";
+import { type StatusBody, statusSchema } from "../../wire/mod.ts";
 import type { Terminal } from "../command.ts";
 import { WriteLoad } from "./load.ts";
 import type { LocalCluster, LocalNode } from "./local_cluster.ts";
@@ -22,6 +22,8 @@ import {
   type NodeView,
   renderScreen,
   toTerminal,
+  type VoterElsewhere,
+  votersElsewhere,
 } from "./screen.ts";
 
 /** How often the screen is drawn. */
@@ -73,6 +75,7 @@ export class LiveScreen {
   readonly #terms = new Map<string, number>();
   #elections: readonly ElectionSeen[] = [];
   #messages: readonly string[] = [];
+  #elsewhere: readonly VoterElsewhere[] = [];
   #groupKey: string | null = null;
   /** How long the nodes took to make the key; the first election follows. */
   #keyMs = 0;
@@ -176,6 +179,7 @@ export class LiveScreen {
         api: formatAddress(api),
         pid: this.#pids.get(id) ?? 0,
       })),
+      elsewhere: this.#elsewhere,
       selected: this.#selected,
       elections: this.#elections,
       load: this.#load.view,
@@ -191,23 +195,30 @@ export class LiveScreen {
     if (nodes.length !== this.#status.endpoints.length) {
       this.#status = this.#options.clientOf(nodes, STATUS_TIMEOUT_MS);
     }
+    const bodies: StatusBody[] = [];
     for (const result of await this.#status.askAll({ method: "GET", path: "/v1/status" })) {
       const id = result.kind === "answer" ? result.answer.endpoint.id : result.endpoint.id;
       if (id === null) continue;
-      if (result.kind === "answer") this.#answered(id, result.answer);
-      else this.#applied.delete(id);
+      const body = result.kind === "answer" ? this.#bodyOf(result.answer) : null;
+      if (body === null) {
+        this.#applied.delete(id);
+        continue;
+      }
+      this.#threshold = body.threshold;
+      this.#applied.set(id, body.appliedIndex);
+      this.#terms.set(id, body.term);
+      bodies.push(body);
     }
+    this.#elsewhere = votersElsewhere(bodies, nodes.map(({ id }) => id));
   }
 
-  #answered(id: string, answer: Parameters<typeof bodyOf>[0]): void {
+  #bodyOf(answer: Parameters<typeof bodyOf>[0]): StatusBody | null {
     try {
-      const { appliedIndex, term, threshold } = bodyOf(answer, statusSchema);
-      this.#threshold = threshold;
-      this.#applied.set(id, appliedIndex);
-      this.#terms.set(id, term);
+      return bodyOf(answer, statusSchema);
     } catch (error) {
       if (!(error instanceof ClientError)) throw error;
       this.tell(error.message);
+      return null;
     }
   }
 

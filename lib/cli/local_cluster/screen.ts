@@ -5,6 +5,7 @@
  */
 
 import { type Health, HEALTH_NAMES, judgeCluster } from "../../verdict.ts";
+import type { StatusBody } from "../../wire/mod.ts";
 import { printable } from "../output.ts";
 import type { NodeState } from "./local_cluster.ts";
 
@@ -30,6 +31,13 @@ export interface NodeView {
   readonly applied: number | null;
   readonly api: string;
   readonly pid: number;
+}
+
+/** A voter that this command does not run, as its nodes see it. */
+export interface VoterElsewhere {
+  readonly id: string;
+  readonly isUp: boolean;
+  readonly isLeader: boolean;
 }
 
 /** An election whose certificate was verified. */
@@ -59,6 +67,8 @@ export interface ScreenView {
   readonly groupKey: string | null;
   readonly upMs: number;
   readonly nodes: readonly NodeView[];
+  /** The voters that others run, as floe join does in another terminal. */
+  readonly elsewhere: readonly VoterElsewhere[];
   /** The node that `p` and `x` act on. */
   readonly selected: string;
   /** Newest first. */
@@ -112,22 +122,40 @@ export function renderScreen(
 }
 
 /** The state of the cluster, in one or two words. */
-export function verdictOf({ nodes, threshold }: ScreenView): Span {
-  const isUp = ({ state }: NodeView) => !OUT_OF_REACH.includes(state);
-  const leader = nodes.find(({ state }) => state === "leader")?.id ?? null;
+export function verdictOf({ nodes, elsewhere, threshold }: ScreenView): Span {
+  const voters = [
+    ...nodes.map(({ id, state }) => ({ id, isUp: !OUT_OF_REACH.includes(state) })),
+    ...elsewhere.map(({ id, isUp }) => ({ id, isUp })),
+  ];
+  const leads = nodes.find(({ state }) => state === "leader") ??
+    elsewhere.find(({ isLeader }) => isLeader);
+  const leader = leads?.id ?? null;
   const { health } = judgeCluster({
     threshold,
-    voters: nodes.map((node) => ({
-      id: node.id,
-      isUp: isUp(node),
-      isShareLost: false,
-      trouble: null,
-    })),
+    voters: voters.map((voter) => ({ ...voter, isShareLost: false, trouble: null })),
     leader,
   });
   const isElecting = health === "degraded" && leader === null;
   const name = isElecting ? "ELECTING" : HEALTH_NAMES[health];
-  return span(`${name}, ${nodes.filter(isUp).length} of ${nodes.length} up`, HEALTH_STYLES[health]);
+  const up = voters.filter(({ isUp }) => isUp).length;
+  return span(`${name}, ${up} of ${voters.length} up`, HEALTH_STYLES[health]);
+}
+
+/**
+ * The voters that are none of `own`, as the node of the newest term knows them. A learner is no voter: where there
+ * are more peers than voters, the last ones are left out.
+ */
+export function votersElsewhere(
+  bodies: readonly Pick<StatusBody, "term" | "n" | "leader" | "peers">[],
+  own: readonly string[],
+): readonly VoterElsewhere[] {
+  const [newest] = bodies.toSorted((left, right) => right.term - left.term);
+  if (newest === undefined) return [];
+  const isUp = (id: string) =>
+    bodies.some(({ peers }) => peers.some((peer) => peer.id === id && peer.connected));
+  return newest.peers.filter(({ id }) => !own.includes(id))
+    .slice(0, Math.max(0, newest.n - own.length))
+    .map(({ id }) => ({ id, isUp: isUp(id), isLeader: newest.leader === id }));
 }
 
 /** The states in which the other nodes cannot reach a node. */

@@ -7,6 +7,7 @@ import {
   type ScreenView,
   toTerminal,
   verdictOf,
+  votersElsewhere,
 } from "../../../lib/cli/local_cluster/screen.ts";
 
 const SIZE = { columns: 80, rows: 24 };
@@ -61,6 +62,24 @@ Deno.test("verdictOf() says what the cluster can do now", () => {
   assert.match(verdict("leader", follower, follower, follower, "cut"), /^DEGRADED, 4 of 5/);
 });
 
+Deno.test("verdictOf() counts voters that others run, which may lead", () => {
+  const peer = (id: string, connected: boolean) => ({ id, connected, matchIndex: null });
+  const body = {
+    term: 8,
+    n: 3,
+    leader: "server_8",
+    peers: [peer("server_8", true), peer("server_9", false), peer("learner", true)],
+  };
+  const elsewhere = votersElsewhere([body, { ...body, term: 7, n: 5 }], ["server_1"]);
+  assert.deepEqual(elsewhere, [
+    { id: "server_8", isUp: true, isLeader: true },
+    { id: "server_9", isUp: false, isLeader: false },
+  ]);
+  const { text } = verdictOf(viewOf({ nodes: [nodeOf(1, "follower")], elsewhere }));
+  assert.equal(text, "DEGRADED, 2 of 3 up");
+  assert.deepEqual(votersElsewhere([], ["server_1"]), []);
+});
+
 Deno.test("toTerminal() colours a line, or leaves only its bars without colours", () => {
   const line: Line = [{ text: "a", style: "green" }, { text: "b", style: "inverse" }];
   assert.equal(toTerminal(line, { hasColours: true }), "\x1b[32ma\x1b[0m\x1b[7mb\x1b[0m");
@@ -79,6 +98,7 @@ function viewOf(changes: Partial<ScreenView> = {}): ScreenView {
     groupKey: "abcd",
     upMs: 65_400,
     nodes: [nodeOf(1, "leader"), nodeOf(2, "follower"), nodeOf(3, "follower")],
+    elsewhere: [],
     selected: "server_1",
     elections: [{ term: 7, leader: "server_1", ms: 482, signature: "0123456789abcdef".repeat(8) }],
     load: { isRunning: true, perSecond: [600, 1200], medianMs: 3.21 },
