@@ -49,7 +49,9 @@ export function registerAudit(program: Program, context: CommandContext): void {
       const text = notes.map((note) => printable(note, { keepNewlines: true })).join("\n");
       context.stdout.write(text);
       context.stderr.write(
-        `${notes.length} notes. To check them: floe audit verify FILE --config CLUSTER\n`,
+        `${notes.length} ${
+          notes.length === 1 ? "note" : "notes"
+        }. To check them: floe audit verify FILE --config CLUSTER\n`,
       );
     });
   addVerify(audit, context);
