@@ -34,6 +34,11 @@ export function setToken(text) {
   token = text;
 }
 
+/** Whether requests have a token. */
+export function hasToken() {
+  return token !== "";
+}
+
 /**
  * What a path answers.
  *

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { events, get, Refusal } from "./api.js";
+import { events, get, hasToken, Refusal } from "./api.js";
 import { CertificateSheet, judge } from "./certificate.js";
 import { Chart } from "./charts.js";
 import { Demo } from "./demo.js";
@@ -35,6 +35,8 @@ import { parseGroupKey, toHex } from "./verify/mod.js";
 const RETRY_MS = 1_000;
 /** How often the members are asked for. */
 const MEMBERS_INTERVAL_MS = 2_000;
+/** The other nodes send their views after a page has begun to ask for them: until then, they are not missing. */
+const LISTENING_MS = 2_000;
 /** How many elections are asked for. */
 const ELECTIONS_ASKED = 12;
 /** In the order in which views count them. */
@@ -70,6 +72,7 @@ class Page {
   /** @type {MembersBody | null} */
   #members = null;
   #membersAskedMs = 0;
+  #startedMs = 0;
   #ring = new Ring(find("ring"), (id) => {
     this.#chosen = id;
     this.#show();
@@ -128,7 +131,8 @@ class Page {
       if (
         error instanceof Refusal && (error.code === "unauthorized" || error.code === "forbidden")
       ) {
-        askForToken(error.message);
+        // The dialog itself says that a token is needed.
+        askForToken(hasToken() ? error.message : "");
         this.#lose("A token is needed");
         return false;
       }
@@ -140,6 +144,7 @@ class Page {
   /** @param {{ cluster: string, id: string, intervalMs: number }} start */
   #start({ cluster, id, intervalMs }) {
     this.#self = id;
+    this.#startedMs = performance.now();
     this.#intervalMs = intervalMs;
     setText(find("cluster-name"), cluster);
     document.title = `${cluster} · Floe`;
@@ -272,6 +277,7 @@ class Page {
       threshold: this.#threshold,
       heard: voters.filter((id) => this.#views.has(id)).length,
       leader,
+      isNew: performance.now() - this.#startedMs < LISTENING_MS,
     });
     const isHeard = this.#views.size > 0;
     const none = isHeard ? "Nobody leads" : UNKNOWN.headline;

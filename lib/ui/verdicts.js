@@ -74,13 +74,22 @@ export function statementOf(note) {
 /**
  * What can be lost now, as far as this node hears the others.
  *
- * @param {{ voters: number, threshold: number, heard: number, leader: string | null }} cluster
+ * @param {{
+ *   voters: number,
+ *   threshold: number,
+ *   heard: number,
+ *   leader: string | null,
+ *   isNew: boolean,
+ * }} cluster `isNew`: the stream has just begun, and the other nodes have had no time to be heard.
  * @returns {{ health: "good" | "warn" | "bad", words: string }}
  */
-export function judgeCluster({ voters, threshold, heard, leader }) {
+export function judgeCluster({ voters, threshold, heard, leader, isNew }) {
   if (heard === 0) return { health: "bad", words: "Not connected" };
   const needed = Math.max(threshold, Math.floor(voters / 2) + 1);
   const spare = heard - needed;
+  if (isNew && heard < voters) {
+    return { health: "warn", words: `Listening: ${heard} of ${voters} are heard so far` };
+  }
   if (spare < 0) {
     return {
       health: "bad",

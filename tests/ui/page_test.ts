@@ -202,6 +202,7 @@ Deno.test({
       const key = encodeHex(cluster.group.publicKey);
       const { page, streams } = await openPage(browser, pageOf(cluster, id, key));
       await page.locator("#token-dialog").waitFor();
+      equal(await page.locator("#token-error").textContent(), "");
       deepEqual(await findBarriers(page), []);
       await page.locator("#token").fill("floe_0123456789abcdef_");
       await page.keyboard.press("Enter");
