@@ -92,7 +92,7 @@ export async function openClient(
 }
 
 /** The members as the cluster's nodes know them. */
-export interface SeenMembers {
+interface SeenMembers {
   readonly members: readonly Pick<MemberBody, "id" | "role" | "peer" | "api">[];
   /** The nodes that did not answer at the address of the configuration: they may have moved. */
   readonly silent: readonly Endpoint[];
