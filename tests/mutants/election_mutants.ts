@@ -54,6 +54,14 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     replace: `sequence: 0,`,
   },
   {
+    name: "failed-session-not-asked-for-again",
+    bug: "a voter that never heard of a failed session offers its used-up commitment for ever",
+    file: "lib/raft/signing_coordinator.ts",
+    find: `return owed ?? (this.hasOffer(voter) ? null : unanswered.at(-1) ?? null);`,
+    replace: `return owed ?? null;`,
+    test: "tests/raft/candidate_test.ts",
+  },
+  {
     name: "votes-asked-before-own-is-durable",
     bug: "a candidate asks for votes before its own vote is on disk",
     file: "lib/raft/election.ts",
