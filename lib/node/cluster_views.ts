@@ -152,7 +152,7 @@ export class ClusterViews {
         elapsedMs: role === "leader" ? 0 : state.electionElapsedTicks * TICK_MS,
         timeoutMs: state.randomizedTimeoutTicks * TICK_MS,
       },
-      canSign: state.config.certifier.canSign,
+      canSign: state.cluster.standing !== null,
       commitIndex,
       appliedIndex,
       durableIndex: state.durability.durableIndex,

@@ -96,6 +96,7 @@ export type RaftView =
       | "change"
       | "changes"
       | "isRemoved"
+      | "standing"
       | "isFormer"
     >;
     /** The log in memory. */

@@ -23,6 +23,7 @@ const REMEMBERED_MAX = 200;
  * @typedef {object} Certified
  * @property {number} term
  * @property {string} leader
+ * @property {number} [epoch] Of the voters that signed.
  * @property {string} certificate
  */
 
@@ -78,15 +79,18 @@ export class Elections {
     return this.#certified.find((election) => election.term === term);
   }
 
-  /** @param {readonly string[]} voters */
-  show(voters) {
+  /**
+   * @param {readonly string[]} voters Of today.
+   * @param {number} epoch Theirs.
+   */
+  show(voters, epoch) {
     const rows = this.#rows();
-    const signature = JSON.stringify([rows, voters, this.#certified.length]);
+    const signature = JSON.stringify([rows, voters, epoch, this.#certified.length]);
     if (signature === this.#shown) return;
     this.#shown = signature;
     const longestMs = Math.max(1, ...rows.map(({ candidacy }) => totalMs(candidacy)));
     this.#host.replaceChildren(
-      ...rows.map((row) => this.#makeRow(row, { voters, longestMs })),
+      ...rows.map((row) => this.#makeRow(row, { voters, epoch, longestMs })),
     );
   }
 
@@ -112,9 +116,10 @@ export class Elections {
 
   /**
    * @param {{ term: number, candidacy: Candidacy | null, certified: Certified | null }} row
-   * @param {{ voters: readonly string[], longestMs: number }} context
+   * @param {{ voters: readonly string[], epoch: number, longestMs: number }} context
    */
-  #makeRow({ term, candidacy, certified }, { voters, longestMs }) {
+  #makeRow({ term, candidacy, certified }, { voters, epoch, longestMs }) {
+    const couldVote = (certified?.epoch ?? epoch) === epoch ? voters : [];
     const outcome = candidacy?.outcome ?? "won";
     const termBadge = make(
       "span",
@@ -131,7 +136,7 @@ export class Elections {
         { class: "story" },
         make("p", {}, ...headline(candidacy, certified)),
         candidacy === null ? null : rounds(candidacy, longestMs),
-        candidacy === null ? null : chips(candidacy, voters),
+        candidacy === null ? null : chips(candidacy, couldVote),
       ),
     );
     item.style.setProperty("--term", termColour(term));
@@ -211,11 +216,13 @@ function rounds({ roundOneMs, roundTwoMs }, longestMs) {
  * Each voter with what it did: the strongest thing that is known.
  *
  * @param {Candidacy} candidacy
- * @param {readonly string[]} voters
+ * @param {readonly string[]} voters All that could vote; of another epoch, only those that did are known.
  */
 function chips({ granted, signers, voted, refused, cheaters, outcome }, voters) {
+  const took = [...granted, ...voted, ...refused].map(({ id }) => id);
+  const others = [...took, ...signers, ...cheaters].filter((id) => !voters.includes(id)).sort();
   const list = make("ul", { class: "chips", "aria-label": "What each voter did" });
-  for (const id of voters) {
+  for (const id of new Set([...voters, ...others])) {
     const has = (/** @type {readonly { id: string }[]} */ answers) =>
       answers.some((answer) => answer.id === id);
     const did = cheaters.includes(id)

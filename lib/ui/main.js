@@ -56,7 +56,7 @@ const DOTS_PER_LINE = 2;
 class Page {
   /** @type {ReadonlyMap<string, NodeView>} */
   #views = new Map();
-  /** @type {{ threshold: number, voters: readonly { id: string }[], publicKey: string } | null} */
+  /** @type {{ epoch: number, threshold: number, voters: readonly { id: string }[], publicKey: string } | null} */
   #group = null;
   #self = "";
   #intervalMs = 250;
@@ -260,7 +260,7 @@ class Page {
       chosen,
     });
     showLanes(find("lanes"), { voters: all, views: this.#views });
-    this.#elections.show(voters);
+    this.#elections.show(voters, this.#members?.epoch ?? this.#group?.epoch ?? 0);
     this.#showLeader(voters);
     showDetail(chosen, this.#views.get(chosen));
     this.#demo.show(chosen);
