@@ -43,12 +43,15 @@ export interface TableBatch {
   readonly revision: LogIndex;
   /** Delete the rows of history up to this revision. */
   readonly compactedRevision: LogIndex;
-  /** Keys to set. Their bytes are views, valid until the batch is confirmed. */
-  readonly puts: readonly KeyValueRow[];
+  /**
+   * Keys to set. Their bytes are views. These rows and those of the next two are made one by one as they are
+   * read, until the batch is confirmed: all at once they would outlive the young generation of the heap.
+   */
+  readonly puts: Iterable<KeyValueRow>;
   /** Keys to remove, as views. */
-  readonly deletes: readonly Uint8Array[];
+  readonly deletes: Iterable<Uint8Array>;
   /** Rows of history to add, in order. Their bytes are views. */
-  readonly history: readonly HistoryRow[];
+  readonly history: Iterable<HistoryRow>;
   /** Leases to set; null means remove. */
   readonly leases: ReadonlyMap<number, LeaseRow | null>;
   /** Tokens to set; null means remove. */
@@ -153,13 +156,14 @@ export class TableWriter {
 
   #toBatch(taken: Taken): TableBatch {
     const { compactedRevision } = this.#store.keys;
+    const { sequence: from } = this.#written;
     const revision = this.#revisionAfter(taken);
     return {
       appliedIndex: toLogIndex(taken.appliedIndex),
       revision,
       compactedRevision: toLogIndex(Math.min(compactedRevision, revision)),
       ...this.#keyRows(taken),
-      history: this.#historyRows(taken),
+      history: { [Symbol.iterator]: () => this.#historyRows(from, taken.sequence) },
       ...toRows(
         Array.from(
           { length: taken.journaled },
@@ -185,35 +189,50 @@ export class TableWriter {
     for (let at = this.#written.sequence; at < end; at++) {
       replaced.add(records.previous(history.handle(at)));
     }
-    const puts: KeyValueRow[] = [];
-    const deletes: Uint8Array[] = [];
+    const puts: number[] = [];
+    const deletes: number[] = [];
     for (let at = this.#written.sequence; at < end; at++) {
       const handle = history.handle(at);
       if (replaced.has(handle)) continue;
-      if (records.isLive(handle)) puts.push(records.view(handle));
-      else deletes.push(records.key(handle));
+      if (records.isLive(handle)) puts.push(handle);
+      else deletes.push(handle);
     }
-    return { puts, deletes };
+    return {
+      puts: mapEach(puts, (handle) => records.view(handle)),
+      deletes: mapEach(deletes, (handle) => records.key(handle)),
+    };
   }
 
-  #historyRows({ sequence: end }: Taken): readonly HistoryRow[] {
+  *#historyRows(from: number, end: number): Generator<HistoryRow> {
     const { history, records } = this.#store.keys;
-    const rows: HistoryRow[] = [];
-    for (let at = this.#written.sequence; at < end; at++) {
+    let [last, order] = [0, 0];
+    for (let at = from; at < end; at++) {
       const handle = history.handle(at);
       const previous = records.previous(handle);
       const revision = toLogIndex(history.revision(at));
-      const last = rows.at(-1);
-      rows.push({
+      order = revision === last ? order + 1 : 0;
+      last = revision;
+      yield {
         revision,
-        order: last?.revision === revision ? last.order + 1 : 0,
+        order,
         key: records.key(handle),
         kind: records.kind(handle),
         before: previous !== 0 && records.isLive(previous) ? records.view(previous) : null,
-      });
+      };
     }
-    return rows;
   }
+}
+
+/** Makes each row when it is read. */
+function mapEach<Row>(
+  handles: readonly number[],
+  toRow: (handle: number) => Row,
+): Iterable<Row> {
+  return {
+    *[Symbol.iterator]() {
+      for (const handle of handles) yield toRow(handle);
+    },
+  };
 }
 
 function toRows(

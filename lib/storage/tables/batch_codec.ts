@@ -98,21 +98,21 @@ function* changesOf(batch: TableBatch): Generator<(part: PartWriter) => void> {
 
 /** Puts rows with many items. The key is the index of the last item, then the row's number in the batch. */
 function* addMany<Item>(
-  items: readonly Item[],
+  items: Iterable<Item>,
   { table, indexOf, write }: {
     readonly table: TableName;
     readonly indexOf: (item: Item) => number;
     readonly write: (writer: ByteWriter, item: Item) => void;
   },
 ): Generator<(part: PartWriter) => void> {
-  for (let from = 0, number = 0; from < items.length; number++) {
+  const left = items[Symbol.iterator]();
+  for (let number = 0, next = left.next(); !next.done; number++) {
     yield (part) => {
       const writer = new ByteWriter();
       let last = 0;
-      while (from < items.length && writer.length < MANY_BYTES_MAX) {
-        const item = assertDefined(items[from++], "An item of the batch");
-        write(writer, item);
-        last = indexOf(item);
+      for (; !next.done && writer.length < MANY_BYTES_MAX; next = left.next()) {
+        write(writer, next.value);
+        last = indexOf(next.value);
       }
       part.put(table, numberKey(last, number), (content) => content.raw(writer.finish()));
     };
