@@ -15,6 +15,7 @@ import type {
   RefusalReason,
   RejectedProposal,
 } from "../raft/mod.ts";
+import { NumberMap } from "../number_map.ts";
 import type { LogIndex, Term } from "../types.ts";
 import { RequestError, type RequestFailure, type WriteAnswer } from "./api.ts";
 
@@ -58,9 +59,9 @@ type Request = WriteRequest | ReadRequest;
 /** All requests that wait at one node. */
 export class Requests {
   readonly #submit: (input: Input) => void;
-  readonly #waiting = new Map<number, Request>();
+  readonly #waiting = new NumberMap<Request>();
   /** By place; several if leaders of different terms assigned the same index. */
-  readonly #writesByIndex = new Map<LogIndex, WriteRequest[]>();
+  readonly #writesByIndex = new NumberMap<WriteRequest[]>();
   #readsToApply: ReadRequest[] = [];
   #hasLeader = false;
   #lastId = 0;
@@ -152,7 +153,7 @@ export class Requests {
    * node calls this at intervals, so that a refused request is not repeated at the speed of the network.
    */
   expire(nowMs: number): void {
-    for (const request of this.#waiting.values()) {
+    for (const [, request] of this.#waiting.entries()) {
       if (request.deadlineMs > nowMs) continue;
       if (request.isParked) this.#fail(request, "no_leader", "No leader before the deadline");
       else this.#fail(request, "timeout", "The cluster did not answer before the deadline");
@@ -162,7 +163,7 @@ export class Requests {
 
   /** Ends every request, because the node stops. */
   stop(): void {
-    for (const request of this.#waiting.values()) {
+    for (const [, request] of this.#waiting.entries()) {
       this.#fail(request, "stopping", "The node is stopping");
     }
   }
@@ -192,7 +193,7 @@ export class Requests {
 
   #resubmit(): void {
     if (!this.#hasLeader) return;
-    for (const request of this.#waiting.values()) {
+    for (const [, request] of this.#waiting.entries()) {
       if (request.isParked) this.#hand(request);
     }
   }
@@ -217,7 +218,7 @@ export class Requests {
 
   /** A snapshot replaced these entries, so their results are no longer known. */
   #lostBelow(snapshotIndex: LogIndex): void {
-    for (const [index, requests] of this.#writesByIndex) {
+    for (const [index, requests] of this.#writesByIndex.entries()) {
       if (index > snapshotIndex) continue;
       this.#writesByIndex.delete(index);
       for (const request of requests) {

@@ -125,6 +125,26 @@ Deno.test("next() has nothing of what was changed after its index", () => {
   assert.equal(batch?.leases.size, 0);
 });
 
+Deno.test("the rows of a batch are the same when they are read late, whatever changes meanwhile", () => {
+  const driver = new Driver({ history: { changesMax: 2, bytesMax: 1e9, ageTicksMax: null } });
+  const writer = new TableWriter(driver.store);
+  driver.do(put("a", "old"), put("b", "1"));
+  driver.do(put("a", "new"));
+  driver.do(del("b"), put("c", "1"));
+  const batch = writer.next();
+  const rows = () =>
+    structuredClone({
+      puts: [...batch?.puts ?? []],
+      deletes: [...batch?.deletes ?? []],
+      history: [...batch?.history ?? []],
+    });
+  const before = rows();
+  for (let count = 0; count < 10; count++) driver.do(put("a", String(count)), put("b", "again"));
+  driver.do(del("a"), del("b"), del("c"));
+  assert.deepEqual(rows(), before);
+  assert.deepEqual(Object.values(before).map((list) => list.length), [2, 1, 5]);
+});
+
 Deno.test("next() ends a batch that has enough bytes", () => {
   const driver = new Driver();
   const writer = new TableWriter(driver.store);

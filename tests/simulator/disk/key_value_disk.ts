@@ -64,7 +64,8 @@ export class KeyValueDisk {
   begin(batch: TableBatch): () => boolean {
     assert(this.#writing === null, "One batch at a time");
     // A copy: a batch is of views, and the process may end.
-    const writing = structuredClone(batch);
+    const [puts, deletes, history] = [[...batch.puts], [...batch.deletes], [...batch.history]];
+    const writing = structuredClone({ ...batch, puts, deletes, history });
     this.#writing = writing;
     return () => this.#writing === writing && this.#commit();
   }
