@@ -21,7 +21,7 @@ import { catching, InputError } from "../errors.ts";
 import { parseStrictJson } from "../json.ts";
 import { keyPath } from "../request.ts";
 import { toNodeId } from "../types.ts";
-import { type MemberBody, membersSchema, type Schema } from "../wire/mod.ts";
+import type { MemberBody, Schema } from "../wire/mod.ts";
 import { asksForTls, openClientTls } from "./client_tls.ts";
 import type { CommandContext, GlobalFlags, Program } from "./command.ts";
 import { CommandError, ExitCode } from "./failure.ts";
@@ -102,6 +102,8 @@ interface SeenMembers {
 export async function readMembers(client: ApiClient): Promise<SeenMembers> {
   // The addresses that an operator named are asked as they are.
   if (client.endpoints.some(({ id }) => id === null)) return { members: [], silent: [] };
+  // Loaded here: commands that only read and write keys start without any schema.
+  const { membersSchema } = await import("../wire/mod.ts");
   const answers = await client.askAll({ method: "GET", path: "/v1/members" });
   const views = answers.map((answer) => toView(answer, (one) => bodyOf(one, membersSchema)));
   const bodies = views.flatMap(({ body }) => body === null ? [] : [body]);
