@@ -8,10 +8,10 @@
 import { type Command, Help } from "commander";
 import type { Program } from "./command.ts";
 import { EXAMPLES } from "./examples.ts";
+import { TEXT_WIDTH as WIDTH, wrap } from "./output.ts";
 
-/** Most lines of a command's help, and most characters in one. */
+/** Most lines of a command's help. */
 const HELP_LINES_MAX = 20;
-const WIDTH = 80;
 /** Most lines of the description that are shown. */
 const DESCRIPTION_LINES_MAX = 4;
 /** Before the text of an argument or option. */
@@ -155,16 +155,6 @@ export function wholeHelp(command: Program): string {
   const more = MORE_TEXTS.get(command);
   return helper.formatHelp(command, helper) + (more === undefined ? "" : `\n${more.trim()}\n`) +
     (example === undefined ? "" : `\nExample: ${example}\n`);
-}
-
-function wrap(text: string, width: number = WIDTH): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
 }
 
 function cut(line: string): string {

@@ -29,6 +29,46 @@ export function printTable(
   }
 }
 
+/** Most characters in a line of text for people. */
+export const TEXT_WIDTH = 80;
+
+/** A text as lines of whole words. */
+export function wrap(text: string, width: number = TEXT_WIDTH): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
+/**
+ * Prints a table whose last column is text, at a terminal as lines of whole words below each other. Elsewhere a row
+ * is one line, for programs that read lines.
+ */
+export function printTextTable(
+  stream: OutputStream,
+  header: readonly string[],
+  rows: readonly (readonly [...names: string[], text: string])[],
+): void {
+  if (!stream.isTerminal) return printTable(stream, header, rows);
+  const names = [header, ...rows].map((row) => row.slice(0, -1));
+  const before = header.slice(0, -1)
+    .map((_, column) => Math.max(...names.map((row) => width(row[column]))) + COLUMN_GAP.length)
+    .reduce((sum, one) => sum + one, 0);
+  const room = Math.max(TEXT_WIDTH / 2, TEXT_WIDTH - before);
+  printTable(
+    stream,
+    header,
+    rows.flatMap((row) =>
+      wrap(row.at(-1) ?? "", room).map((line, at) =>
+        at === 0 ? [...row.slice(0, -1), line] : [...row.slice(0, -1).map(() => ""), line]
+      )
+    ),
+  );
+}
+
 /** Prints names and values, one pair a line, the values aligned. */
 export function printFields(
   stream: OutputStream,

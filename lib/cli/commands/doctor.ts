@@ -21,7 +21,7 @@ import type { CommandContext, Program } from "../command.ts";
 import { examineCertificate, examineTokens } from "../doctor_access.ts";
 import { CommandError, ExitCode } from "../failure.ts";
 import { clusterFolder, configPath, globalFlags, nodeFolder } from "../options.ts";
-import { printJson, printTable } from "../output.ts";
+import { printJson, printTextTable } from "../output.ts";
 import { openClient, readMembers } from "../session.ts";
 
 /** The outcome of a check. `warn`: it works today, and an operator should look at it. */
@@ -68,7 +68,7 @@ export function registerDoctor(program: Program, context: CommandContext): void 
 }
 
 function print(findings: readonly Finding[], { stdout }: CommandContext): void {
-  printTable(
+  printTextTable(
     stdout,
     ["CHECK", "", "FOUND"],
     findings.map(({ check, verdict, text }) => [check, verdict, text]),

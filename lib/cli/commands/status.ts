@@ -14,7 +14,7 @@ import { type Health, HEALTH_NAMES, judgeCluster, type Verdict } from "../../ver
 import { dkgSchema, groupSchema, type StatusBody, statusSchema } from "../../wire/mod.ts";
 import type { CommandContext, OutputStream, Program } from "../command.ts";
 import { CommandError, ExitCode } from "../failure.ts";
-import { type Cell, printable, printJson, printTable } from "../output.ts";
+import { type Cell, printable, printJson, printTable, TEXT_WIDTH, wrap } from "../output.ts";
 import { aborted } from "../process_context.ts";
 import { openClient, readMembers, toView, toViewJson, type View } from "../session.ts";
 
@@ -213,7 +213,7 @@ function printReport(stdout: OutputStream, report: Report, isRedrawn: boolean): 
   const led = leader === null ? "nobody leads" : `${printable(leader)} leads term ${term}`;
   stdout.write(
     `${isRedrawn && stdout.isTerminal ? CLEAR : ""}` +
-      `${HEALTH_NAMES[verdict.health]}  ${printable(verdict.words)}\n` +
+      `${verdictLines(verdict, stdout).join("\n")}\n` +
       `cluster ${printable(cluster)}, epoch ${epoch}: ${threshold} of ${n} voters sign; ${led}\n\n`,
   );
   for (const line of twoLeadersLines(rows)) stdout.write(`${line}\n\n`);
@@ -225,6 +225,15 @@ function printReport(stdout: OutputStream, report: Report, isRedrawn: boolean): 
     const places = nodes.map(({ id, api }) => `${id} at ${api}`).join(", ");
     stdout.write(`${printable(`${places}: ${error}`)}\n`);
   }
+}
+
+/** One line for programs; at a terminal, lines of whole words. */
+function verdictLines({ health, words }: Verdict, { isTerminal }: OutputStream): readonly string[] {
+  const name = `${HEALTH_NAMES[health]}  `;
+  if (!isTerminal) return [name + printable(words)];
+  const indent = " ".repeat(name.length);
+  return wrap(printable(words), TEXT_WIDTH - name.length)
+    .map((line, at) => (at === 0 ? name : indent) + line);
 }
 
 /** The warning of two leaders, which no cluster should ever need. */

@@ -12,7 +12,7 @@ import type {
   MembersStepBody,
 } from "../../wire/mod.ts";
 import type { OutputStream } from "../command.ts";
-import { type Cell, marginFields, printable, printFields, printTable } from "../output.ts";
+import { type Cell, marginFields, printable, printFields, printTable, wrap } from "../output.ts";
 
 /** Most characters in a line of a plan: the width of a terminal without the indent. */
 const LINE_LENGTH = 72;
@@ -32,22 +32,8 @@ export function planLines({ steps, lying, sparesAfter }: MembersPlanBody): reado
 }
 
 function stepLines({ text }: MembersStepBody, at: number): string[] {
-  const [first = "", ...more] = wrap(printable(text));
+  const [first = "", ...more] = wrap(printable(text), LINE_LENGTH);
   return [`step ${at + 1}  ${first}`, ...more.map((line) => `${INDENT}${line}`)];
-}
-
-/** Words in lines that fit a terminal. */
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line !== "" && longer.length > LINE_LENGTH) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
-  }
-  return [...lines, line];
 }
 
 const STAGES: Readonly<Record<MembersChangeBody["stage"], string>> = {
