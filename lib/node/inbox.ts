@@ -43,6 +43,11 @@ export class Inbox {
     setImmediate(() => this.#drain());
   }
 
+  /** Makes a turn at once, unless one is scheduled. That saves a round of the event loop. */
+  turn(): void {
+    if (!this.#isScheduled) this.#drain();
+  }
+
   /** Adds a peer's message; false when it was dropped because too many wait. */
   addMessage(message: Message): boolean {
     const count = this.#messageCounts.get(message.from) ?? 0;
@@ -112,9 +117,12 @@ export class Ticker {
     this.#aheadMs = clock.wallMs() - this.#tickedMs;
   }
 
-  /** Calls `wake` about every second tick, until {@linkcode stop}: no deadline needs the exact tick. */
+  /**
+   * Calls `wake` about every third tick, until {@linkcode stop}. No deadline needs the exact tick, and each call
+   * costs an idle node CPU time. Heartbeats of 50 ms go out 30 or 60 ms apart, 50 on average.
+   */
   start(wake: () => void): void {
-    this.#timer = setInterval(wake, 2 * TICK_MS);
+    this.#timer = setInterval(wake, 3 * TICK_MS);
   }
 
   /** Ends the calls. */

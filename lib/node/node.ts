@@ -200,7 +200,7 @@ export class Node {
   start(): void {
     this.#network.use(this.#networkUser());
     this.#network.start();
-    this.#ticker.start(() => this.#inbox.wake());
+    this.#ticker.start(() => this.#inbox.turn());
     this.#folder.start((error) => this.#fail(error));
     this.#logger.info("node.started", { term: this.#raft.state.currentTerm });
     const { membership, isNewer } = this.#members;

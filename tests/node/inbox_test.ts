@@ -35,6 +35,17 @@ Deno.test("Inbox hands over all that came before the event loop goes round, in o
   assert.equal(turns(), 1);
 });
 
+Deno.test("Inbox.turn() makes a turn at once, unless one is scheduled", async () => {
+  const { inbox: box, next, turns } = inbox();
+  box.turn();
+  assert.equal(turns(), 1);
+  assert.deepEqual(await next, []);
+  box.add({ kind: "tick" });
+  box.turn();
+  assert.equal(turns(), 1, "the scheduled turn has the input");
+  box.close();
+});
+
 Deno.test("Inbox drops peers' messages beyond its limit, and nothing else", async () => {
   const { inbox: box, next } = inbox();
   for (let count = 0; count < INBOX_MESSAGES_PER_PEER_MAX; count++) {
