@@ -82,11 +82,20 @@ export class TimingChecker {
     if (state.nowTick - before.leaderHeardTick >= state.config.electionTimeoutTicks) return;
     const grant = output.send.find((message) =>
       message.kind === "preVoteResponse" && message.granted &&
-      !this.#transfers.has(`${message.to} ${message.term}`)
+      !this.#transfers.has(`${message.to} ${message.term}`) && !this.#isToldBy(state, message)
     );
     require(grant === undefined, "Who hears a leader helps no other", () => {
       return `${node.id} heard its leader in tick ${before.leaderHeardTick} and helps ${grant?.to}`;
     });
+  }
+
+  /** A leader that lies may name any target, and its messages are changed after they were noted. */
+  #isToldBy(
+    { voterPromise }: RaftView,
+    { to, term }: Pick<Message, "to"> & { readonly term: Term },
+  ): boolean {
+    return this.#liars > 0 && voterPromise.transferTarget === to &&
+      voterPromise.transferTerm === term;
   }
 }
 
