@@ -6,7 +6,7 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../config/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import {
   coversRange,
   hasScope,
@@ -317,12 +317,7 @@ const BEARER_PATTERN = /^Bearer +(.*)$/i;
 function readBearer(authorization: string): SecretToken | null {
   const [, text] = BEARER_PATTERN.exec(authorization) ?? [];
   if (text === undefined) return null;
-  try {
-    return parseToken(text);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return null;
-  }
+  return catching(InputError, () => parseToken(text), () => null);
 }
 
 /** The API's own origin, from the client's Host. It is not parsed, because Host can be invalid. */

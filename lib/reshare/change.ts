@@ -26,7 +26,7 @@ import {
   toGroupPublicKeys,
   verifyMembershipNote,
 } from "../certificate/mod.ts";
-import { InputError } from "../errors.ts";
+import { catching, InputError } from "../errors.ts";
 import {
   type CheckedReshareCommitment,
   checkReshareCommitment,
@@ -225,15 +225,14 @@ export class Change {
     if (this.hasDealOf(author)) return refused(`${author} has dealt already`);
     const { identityKey } = knownMember(this.before, author);
     if (!isSigned(entry, identityKey)) return refused(`${author} did not sign this deal`);
-    try {
-      const commitment = { dealer: dealer.identifier, elements };
+    const commitment = { dealer: dealer.identifier, elements };
+    return catching<Applied, FrostError, Applied>(FrostError, () => {
       this.#deals.set(author, checkReshareCommitment(this.parameters, commitment));
       return { kind: "taken" };
-    } catch (error) {
-      if (!(error instanceof FrostError)) throw error;
+    }, ({ refusal }) => {
       this.#liars.add(author);
-      return { kind: "fault", node: author, rule: error.refusal };
-    }
+      return { kind: "fault", node: author, rule: refusal };
+    });
   }
 
   #applyHeld(entry: HeldEntry): Applied {
