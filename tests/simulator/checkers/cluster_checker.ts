@@ -110,7 +110,11 @@ export class ClusterChecker implements Watcher {
     if (!this.#replicationHolds) return;
     this.#limits.stepped(node, state, output);
     this.#log.checkProgress(node, state);
-    if (output.events.some(({ kind }) => kind === "electionWon")) this.#log.leading(node, state);
+    // Who wins a term may leave it within the same step, because a later one was waiting.
+    const won = output.events.find(({ kind }) => kind === "electionWon");
+    if (won?.kind === "electionWon" && won.term === state.currentTerm) {
+      this.#log.leading(node, state);
+    }
     if (output.installSnapshot !== null) this.#log.installing(node, output.installSnapshot);
     if (output.apply.length === 0) return;
     this.#log.committing(node, state, {
