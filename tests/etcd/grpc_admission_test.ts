@@ -1,5 +1,8 @@
-import { equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import http2 from "node:http2";
+import type { Socket } from "node:net";
+import { GrpcConnections } from "../../lib/etcd/grpc_connections.ts";
 import { hasOpenssl } from "../e2e/harness/openssl.ts";
 import { bytes } from "../kv/support.ts";
 import { type CertificateFiles, makeTlsKeys, TestAuthority } from "../support/certificate.ts";
@@ -22,16 +25,31 @@ Deno.test("tokens come as etcd's clients send them, and hold", OPTIONS, async ()
   });
 });
 
-Deno.test("at its limit a server ends the connection that is silent or idle", OPTIONS, async () => {
+Deno.test("at its limit a server ends the connection that is silent", OPTIONS, async () => {
   const server = await serveGrpc(openNode(), { connectionsMax: 1 });
   const silent = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   using first = new TestClient(server.port);
   await first.call(...RANGE, { key: bytes("a") });
   await untilEnd(silent);
-  using second = new TestClient(server.port);
-  await second.call(...RANGE, { key: bytes("a") });
   equal(server.connections(), 1);
   await server.close();
+});
+
+Deno.test("at the limit the longest idle connection makes room, and none with a running call", () => {
+  const connections = new GrpcConnections(2);
+  const [busy, first, second, third] = [1, 2, 3, 4].map((port) => new FakeSocket(port));
+  ok(busy && first && second && third);
+  for (const socket of [busy, first]) ok(connections.add(asSocket(socket)));
+  const end = connections.begin(busy);
+  connections.begin(first)();
+  ok(connections.add(asSocket(second)));
+  deepEqual([busy, first, second].map(({ isEnded }) => isEnded), [false, true, false]);
+  connections.begin(second);
+  equal(connections.add(asSocket(third)), false);
+  deepEqual([busy, second, third].map(({ isEnded }) => isEnded), [false, false, true]);
+  end();
+  ok(connections.add(asSocket(new FakeSocket(5))));
+  deepEqual([busy.isEnded, second.isEnded, connections.size], [true, false, 2]);
 });
 
 Deno.test(
@@ -124,6 +142,25 @@ Deno.test({
     }
   },
 });
+
+/** A connection that remembers whether it was ended. */
+class FakeSocket extends EventEmitter {
+  readonly remoteAddress = "127.0.0.1";
+  isEnded = false;
+
+  constructor(readonly remotePort: number) {
+    super();
+  }
+
+  destroy(): void {
+    this.isEnded = true;
+    this.emit("close");
+  }
+}
+
+function asSocket(socket: FakeSocket): Socket {
+  return socket as unknown as Socket;
+}
 
 /** Waits until the server has ended a connection. */
 async function untilEnd(connection: Deno.Conn): Promise<void> {
