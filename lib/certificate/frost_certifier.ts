@@ -46,13 +46,11 @@ const REHEARSAL_POINT = new Uint8Array(ELEMENT_BYTES).fill(0x0b);
 
 /**
  * The first signature of a process takes five times as long as one of a process that signed often. After 20
- * rehearsals, the engine has optimized the code. Each takes some milliseconds, so they are spread: one in five of
- * the first 100 idle moments.
+ * rehearsals, the engine has optimized the code.
  */
-const REHEARSAL_MOMENTS = 100;
-const REHEARSED_MOMENT = 5;
-/** How many idle moments there were. The engine optimizes for the process, and not for one certifier. */
-let idleMoments = 0;
+const REHEARSALS = 20;
+/** The engine optimizes for the process, and not for one certifier. */
+const rehearsals = rehearse();
 
 /** Most group commitments kept from round two to aggregation. One is usually enough: retries are rare. */
 const GROUP_COMMITMENTS_MAX = 4;
@@ -109,6 +107,32 @@ export function toGroupPublicKeys(group: Group): GroupPublicKeys {
   };
 }
 
+/** All rehearsals of a process, in steps of some milliseconds, so that none holds the loop for long. */
+function* rehearse(): Generator<void> {
+  const randomBytes = (length: number) => new Uint8Array(length).fill(REHEARSAL_BYTE);
+  const options = { maxParticipants: 2, minParticipants: 2, randomBytes };
+  const refused = { identifier: 1, hiding: REHEARSAL_POINT, binding: REHEARSAL_POINT };
+  for (let count = 0; count < REHEARSALS; count++) {
+    const { group, shares } = trustedDealerKeygen(options);
+    yield;
+    catching(FrostError, () => checkNonceCommitment(refused), () => {});
+    const signers = [];
+    for (const share of shares) {
+      signers.push({ share, roundOne: commit(share, randomBytes) });
+      yield;
+    }
+    const commitments = signers.map(({ roundOne }) => roundOne.commitment);
+    const session = { group, message: REHEARSAL, commitments };
+    const signatureShares = new Map<number, Uint8Array>();
+    for (const signer of signers) {
+      signatureShares.set(signer.share.identifier, signShare(session, signer).signatureShare);
+      yield;
+    }
+    aggregate(session, { signatureShares });
+    yield;
+  }
+}
+
 class FrostScheme implements SigningScheme<RoundOne> {
   readonly #keys: GroupPublicKeys;
   #share: SecretShare | null;
@@ -127,19 +151,7 @@ class FrostScheme implements SigningScheme<RoundOne> {
   }
 
   rehearse(): void {
-    if (idleMoments === REHEARSAL_MOMENTS || idleMoments++ % REHEARSED_MOMENT !== 0) return;
-    const randomBytes = (length: number) => new Uint8Array(length).fill(REHEARSAL_BYTE);
-    const options = { maxParticipants: 2, minParticipants: 2, randomBytes };
-    const { group, shares } = trustedDealerKeygen(options);
-    const signers = shares.map((share) => ({ share, roundOne: commit(share, randomBytes) }));
-    const refused = { identifier: 1, hiding: REHEARSAL_POINT, binding: REHEARSAL_POINT };
-    catching(FrostError, () => checkNonceCommitment(refused), () => {});
-    const commitments = signers.map(({ roundOne }) => roundOne.commitment);
-    const session = { group, message: REHEARSAL, commitments };
-    const signatureShares = new Map(
-      signers.map((signer) => [signer.share.identifier, signShare(session, signer).signatureShare]),
-    );
-    aggregate(session, { signatureShares });
+    rehearsals.next();
   }
 
   commit(): { readonly nonces: RoundOne; readonly commitment: Uint8Array } {

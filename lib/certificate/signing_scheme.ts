@@ -41,8 +41,8 @@ export interface SigningScheme<Nonces> {
   readonly canSign: boolean;
 
   /**
-   * Spends an idle moment: runs both rounds now and then with a key that is no secret, until the engine has optimized
-   * the code that an election needs.
+   * Spends an idle moment: does the next step of a signature under a key that is no secret, until the engine has
+   * optimized the code that an election needs. Then it does nothing.
    */
   rehearse(): void;
 
