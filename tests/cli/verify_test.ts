@@ -99,19 +99,23 @@ Deno.test("verify refuses a note with any byte changed", async () => {
   }
 });
 
-const NO_NOTES: readonly (readonly [what: string, stdin: string | Uint8Array<ArrayBuffer>])[] = [
-  ["an empty file", ""],
+const NO_NOTES: readonly (readonly [
+  what: string,
+  stdin: string | Uint8Array<ArrayBuffer>,
+  code?: number,
+])[] = [
+  ["an empty file", "", 2],
   ["a text without a signature", statement],
   ["other line ends", note.replaceAll("\n", "\r\n")],
   ["half a note", note.slice(0, -20)],
   ["two notes on one line", note.trimEnd() + note],
-  ["bytes that are not UTF-8", new Uint8Array([0xff, 0xfe])],
+  ["bytes that are not UTF-8", new Uint8Array([0xff, 0xfe]), 2],
   ["a signed text that is no statement", noteOf("hello\n")],
 ];
-for (const [what, stdin] of NO_NOTES) {
-  Deno.test(`verify refuses ${what} with 7 and says what a certificate is`, async () => {
+for (const [what, stdin, code = 7] of NO_NOTES) {
+  Deno.test(`verify refuses ${what} with ${code} and says what a certificate is`, async () => {
     const outcome = await verify(["-", "--key", hex], stdin);
-    deepEqual([outcome.code, outcome.stdout], [7, ""]);
+    deepEqual([outcome.code, outcome.stdout], [code, ""]);
     match(outcome.stderr, /^floe: standard input: Cannot read /);
     match(
       outcome.stderr,

@@ -44,7 +44,8 @@ const ROSTER_ADVICE =
 /**
  * Every note in the files, in their order.
  *
- * @throws {CommandError} with {@linkcode ExitCode.verificationFailed} for a file that holds anything else.
+ * @throws {CommandError} with {@linkcode ExitCode.usage} for a file that cannot be read, is empty or is no text, and
+ * with {@linkcode ExitCode.verificationFailed} for one that holds anything else.
  */
 export async function readNotes(
   files: readonly string[],
@@ -71,10 +72,17 @@ export function refusedFile(file: string, why: string, cause?: unknown): Command
   return new CommandError(ExitCode.verificationFailed, message, { cause });
 }
 
+function unreadableFile(file: string, why: string): CommandError {
+  return new CommandError(ExitCode.usage, `${nameOf(file)}: ${why}${NOTE_ADVICE}`);
+}
+
 async function readText(file: string, context: CommandContext): Promise<string> {
   const exitCode = ExitCode.verificationFailed;
   const bytes = await readInput(file, context, { bytesMax: NOTES_BYTES_MAX, exitCode });
-  const text = orRefuse({ file }, () => decodeUtf8(bytes));
+  const text = catching(InputError, () => decodeUtf8(bytes), (cause) => {
+    throw unreadableFile(file, cause.message);
+  });
+  if (text === "") throw unreadableFile(file, "Cannot read note: the file is empty");
   if (!text.includes("\r\n")) return text;
   throw refusedFile(
     file,
