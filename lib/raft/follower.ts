@@ -36,12 +36,13 @@ export function handleAppendRequest(state: CoreState, message: AppendRequest): v
   if (outcome !== null) answerLeader(state, message, outcome);
 }
 
-/** Notes the transfer target, from the newest round only: a late message of an earlier round changes nothing. */
+/** Notes the transfer target, from the leader's newest round only: a late message of an earlier one changes nothing. */
 function hearOfTransfer({ voterPromise }: CoreState, message: AppendRequest): void {
-  if (message.round < voterPromise.round) return;
+  const transferTerm = message.term + 1;
+  if (transferTerm === voterPromise.transferTerm && message.round < voterPromise.round) return;
   voterPromise.round = message.round;
   voterPromise.transferTarget = message.transferTarget;
-  voterPromise.transferTerm = message.term + 1;
+  voterPromise.transferTerm = transferTerm;
 }
 
 /** Ends this node's pre-candidacy when the leader has aborted the transfer to it. */

@@ -31,8 +31,6 @@ import {
 import { Turns } from "./turns.ts";
 import type { VoterPromise } from "./voter.ts";
 
-const NO_TRANSFER = { transferTarget: null, transferTerm: 0 };
-
 /** The whole state of a node. It belongs to one {@linkcode Raft}; the rules read and change it. */
 export class CoreState {
   /** The configuration, fixed at construction. */
@@ -68,7 +66,12 @@ export class CoreState {
   /** Entries that this node acknowledged and its log lacks, as a leader noticed; null when none are known. */
   lostEntries: LostEntries | null = null;
   /** What this node promised to the last leader that it heard. */
-  readonly voterPromise: VoterPromise = { heardTick: null, round: 0, ...NO_TRANSFER };
+  readonly voterPromise: VoterPromise = {
+    heardTick: null,
+    round: 0,
+    transferTarget: null,
+    transferTerm: 0,
+  };
   /** The epoch and the log's end that this term's vote signs. Null before it, and after a restart: then it signs none. */
   votedForStatement: (LogPosition & { readonly epoch: Epoch }) | null = null;
   /** Whose turn it is to stand. */
@@ -286,7 +289,6 @@ export class CoreState {
   hearFrom(certificate: Certificate): void {
     assert(certificate.term === this.#currentTerm, "A certificate counts in its own term only");
     const isNews = this.certificate !== certificate;
-    if (isNews) Object.assign(this.voterPromise, { round: 0, ...NO_TRANSFER });
     if (!isNews && this.service.isStalled) return;
     const isHandedOver = this.#role.name === "preCandidate" && this.#role.transfer;
     if (isNews || this.leader === null || (this.#role.name === "preCandidate" && !isHandedOver)) {

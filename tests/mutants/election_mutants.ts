@@ -229,8 +229,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "transfer-taken-back-by-an-older-word",
     bug: "what a leader said before it hands over takes the voters' leave back when it comes late",
     file: "lib/raft/follower.ts",
-    find: `  if (message.round < voterPromise.round) return;\n`,
-    replace: ``,
+    find: ` && message.round < voterPromise.round) return;\n`,
+    replace: ` && message.round < 0) return;\n`,
     world: "unevenTransfers",
   },
   {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { TRANSFER_TIMEOUTS } from "../../lib/raft/config.ts";
 import type { Message } from "../../lib/raft/mod.ts";
+import { toCertificateProof } from "../../lib/raft/term_proof.ts";
 import { toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { propose, TestCluster } from "./harness.ts";
 import { preVoteRequest, proof } from "./messages.ts";
@@ -114,6 +115,30 @@ Deno.test("§3.10: what the leader said before it hands over takes back nothing 
   cluster.deliver();
   assert.deepEqual(earlier, []);
   assert.equal(cluster.findLeader()?.id, "n2");
+});
+
+Deno.test("§3.10: a voter that learned of a new leader from another one heeds the transfer of that leader", () => {
+  const cluster = new TestCluster({ size: 4, threshold: 3 });
+  cluster.elect("n1");
+  cluster.tick(10 * HEARTBEAT_TICKS);
+  const voter = cluster.node("n3");
+  cluster.isolate("n3");
+  cluster.node("n1").step({ kind: "transfer", transferId: 1, target: toNodeId("n2") });
+  cluster.deliver();
+  const leader = cluster.findLeader();
+  assert.equal(leader?.id, "n2");
+  const { certificate } = leader.raft.state;
+  assert.ok(certificate !== null);
+  const shown = { proof: toCertificateProof(certificate) };
+  voter.tick(ELECTION_TIMEOUT_TICKS);
+  voter.receive(preVoteRequest({ from: "n4", to: "n3", term: 3 }, shown));
+  assert.equal(voter.raft.state.currentTerm, 2);
+  cluster.heal();
+  cluster.tick(HEARTBEAT_TICKS);
+  cluster.isolate("n4");
+  leader.step({ kind: "transfer", transferId: 2, target: toNodeId("n1") });
+  cluster.deliver();
+  assert.equal(cluster.findLeader()?.id, "n1", "three of four must sign, and n3 is one of them");
 });
 
 Deno.test("§3.10: the leave that a transfer gives is for one term, however often its target asks", () => {

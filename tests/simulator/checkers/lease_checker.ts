@@ -44,5 +44,7 @@ export function checkLease(
 function keepsPromise({ state, isHonest }: NodeView, leader: NodeView): boolean {
   if (state === null || !isHonest) return true;
   const followed = state.certificate?.leader ?? leader.id;
-  return isBound(state) && followed === leader.id && state.voterPromise.transferTarget === null;
+  const { transferTarget, transferTerm } = state.voterPromise;
+  const helps = transferTarget !== null && transferTerm > state.currentTerm;
+  return isBound(state) && followed === leader.id && !helps;
 }

@@ -36,7 +36,9 @@ Deno.test("checkLease() catches voters whose promise has run out", () => {
 
 Deno.test("checkLease() catches voters that may help the target of a transfer", () => {
   const { cluster, check } = leased();
-  for (const name of ["n2", "n3"]) promiseOf(cluster, name).transferTarget = toNodeId("n2");
+  for (const name of ["n2", "n3"]) {
+    Object.assign(promiseOf(cluster, name), { transferTarget: toNodeId("n2"), transferTerm: 2 });
+  }
   assert.throws(check, Violation);
 });
 
