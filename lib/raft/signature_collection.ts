@@ -124,22 +124,23 @@ export class SignatureCollection {
     return this.#session !== null && nowTick - this.#session.openedTick >= waitTicks;
   }
 
-  /**
-   * Ends an overdue session. A signer without a share is late. If the request was lost, its nonce is
-   * unused, and it offers the same commitment again. If the share was lost, the signer refuses a second
-   * request for that nonce.
-   */
+  /** Ends an overdue session. A signer without a share is late. */
   expire(): void {
-    const { owing } = this;
-    for (const { voter, commitment } of this.#session?.request.commitments ?? []) {
-      if (owing.includes(voter)) this.#known.delete(encodeHex(commitment));
-    }
-    this.#endSession(owing);
+    this.#endSession({ late: this.owing, unanswered: this.owing });
   }
 
-  /** Only `faulty` are at fault: the others' answers may still be on their way. */
-  #endSession(faulty: readonly NodeId[]): void {
-    for (const voter of faulty) {
+  /**
+   * An `unanswered` signer may offer the commitment of this session again. If the request was lost, its nonce is
+   * unused. If the share was lost, the signer refuses a second request for that nonce.
+   */
+  #endSession({ late, unanswered }: {
+    readonly late: readonly NodeId[];
+    readonly unanswered: readonly NodeId[];
+  }): void {
+    for (const { voter, commitment } of this.#session?.request.commitments ?? []) {
+      if (unanswered.includes(voter)) this.#known.delete(encodeHex(commitment));
+    }
+    for (const voter of late) {
       this.#late.delete(voter);
       this.#late.add(voter);
     }
@@ -159,7 +160,8 @@ export class SignatureCollection {
     const session = this.#session;
     if (session?.number !== number || !this.owing.includes(voter)) return null;
     if (share === null) {
-      this.#endSession([voter]);
+      // The others are not late: their answers may still be on their way, or the request may be.
+      this.#endSession({ late: [voter], unanswered: this.owing.filter((one) => one !== voter) });
       return null;
     }
     session.shares.set(voter, share);

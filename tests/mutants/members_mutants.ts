@@ -224,8 +224,8 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     name: "declining-signer-blames-all",
     bug: "where one signer declines, all whose shares are on their way count as late",
     file: "lib/raft/signature_collection.ts",
-    find: `this.#endSession([voter]);`,
-    replace: `this.#endSession(this.owing);`,
+    find: `late: [voter],`,
+    replace: `late: this.owing,`,
     test: LIVENESS,
   },
   {

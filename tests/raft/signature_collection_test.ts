@@ -69,6 +69,18 @@ Deno.test("a signer that refused its commitment's session must offer another", (
   assert.ok(!collection.silent.includes(N3));
 });
 
+Deno.test("a signer that never heard of a session that another declined may offer the same commitment", () => {
+  const collection = setUp();
+  const first = open(collection);
+  collection.answer(N1, first.number, Uint8Array.of(1));
+  collection.answer(N2, first.number, null);
+  for (const voter of [N1, N2]) collection.offer(voter, commitmentOf(voter, 2));
+  collection.offer(N3, commitmentOf(N3));
+  const second = open(collection);
+  for (const voter of [N1, N2]) collection.answer(voter, second.number, Uint8Array.of(1));
+  assert.deepEqual(collection.answer(N3, second.number, Uint8Array.of(1)), Uint8Array.of(7));
+});
+
 Deno.test("a signer that declines is chosen again only at a tick, and the others keep their place", () => {
   const collection = setUp(2);
   for (let nonce = 1; nonce <= 5; nonce++) {
