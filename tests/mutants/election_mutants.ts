@@ -6,6 +6,8 @@
 
 import type { Mutant } from "./mutant.ts";
 
+const TRANSFERS = "tests/raft/transfer_test.ts";
+
 /** See the module. */
 export const ELECTION_MUTANTS: readonly Mutant[] = [
   {
@@ -231,7 +233,16 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     file: "lib/raft/follower.ts",
     find: ` && message.round < voterPromise.round) return;\n`,
     replace: ` && message.round < 0) return;\n`,
-    world: "unevenTransfers",
+    test: TRANSFERS,
+  },
+  {
+    name: "rounds-of-an-earlier-leader",
+    bug:
+      "a voter compares a leader's rounds with those of the leader before, and misses its transfer",
+    file: "lib/raft/follower.ts",
+    find: `if (transferTerm === voterPromise.transferTerm && message.round`,
+    replace: `if (message.round`,
+    test: TRANSFERS,
   },
   {
     name: "leave-for-every-term",

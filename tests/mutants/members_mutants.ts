@@ -229,6 +229,15 @@ export const MEMBERS_MUTANTS: readonly Mutant[] = [
     test: LIVENESS,
   },
   {
+    name: "declined-session-used-all-nonces",
+    bug:
+      "a signer that never heard of a session that another declined offers its commitment in vain for ever",
+    file: "lib/raft/signature_collection.ts",
+    find: `unanswered: this.owing.filter((one) => one !== voter)`,
+    replace: `unanswered: []`,
+    test: "tests/raft/signature_collection_test.ts",
+  },
+  {
     name: "stands-under-the-newest-only",
     bug: "a node without a share of a pending configuration does not stand under the one before",
     file: "lib/raft/cluster.ts",

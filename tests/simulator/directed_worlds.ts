@@ -302,19 +302,6 @@ export const DIRECTED_WORLDS = {
     };
     return { ...calm, size: 5, threshold: 3, network };
   },
-  /** The same where each message takes another time, and everybody is needed. */
-  unevenTransfers: (seed) => {
-    const calm = calmScenario(seed);
-    const network = { ...calm.network, latencyUsMean: ELECTION_TIMEOUT_US / 60 };
-    return {
-      ...calm,
-      size: 4,
-      threshold: 4,
-      electionTimeoutTicks: 60,
-      heartbeatTicks: 1,
-      network,
-    };
-  },
 } as const satisfies Record<string, Direction>;
 
 /** The name of a directed world. */
