@@ -267,7 +267,10 @@ interface LoadedChange {
  */
 export class StoreLoader {
   readonly #store: Store;
+  /** The last change of each key. */
   readonly #changes = new Map<string, LoadedChange>();
+  /** Those of them that are not fitted to the keys yet. */
+  readonly #unfitted = this.#changes.values();
 
   /** Begins with an empty store of these limits. */
   constructor(limits: StoreLimits = {}) {
@@ -311,7 +314,21 @@ export class StoreLoader {
   }
 
   /**
-   * Ends the loading.
+   * After all rows: fits the last changes of up to `keysMax` keys to the keys. Returns whether any are left.
+   *
+   * @throws {InputError} when history does not fit the keys.
+   */
+  fitSome(keysMax: number): boolean {
+    for (let count = 0; count < keysMax; count++) {
+      const next = this.#unfitted.next();
+      if (next.done) return false;
+      this.#fit(next.value);
+    }
+    return true;
+  }
+
+  /**
+   * Ends the loading, with what {@linkcode fitSome} has left.
    *
    * @throws {InputError} when history does not fit the keys.
    */
@@ -321,17 +338,19 @@ export class StoreLoader {
       "appliedIndex" | "revision" | "compactedRevision"
     >,
   ): Store {
-    const { keys } = this.#store;
-    for (const change of this.#changes.values()) {
-      const newest = keys.index.get(change.key);
-      if ((change.kind === "put") !== (newest !== 0)) refuseHistory(change.revision);
-      const version = this.#complete(change, newest);
-      if (keys.records.modRevision(version) !== change.revision) refuseHistory(change.revision);
-      if (newest === 0) keys.index.set(change.key, version);
-    }
-    keys.loaded({ revision, compactedRevision });
+    this.fitSome(Infinity);
+    this.#store.keys.loaded({ revision, compactedRevision });
     this.#store.loaded(appliedIndex);
     return this.#store;
+  }
+
+  #fit(change: LoadedChange): void {
+    const { keys } = this.#store;
+    const newest = keys.index.get(change.key);
+    if ((change.kind === "put") !== (newest !== 0)) refuseHistory(change.revision);
+    const version = this.#complete(change, newest);
+    if (keys.records.modRevision(version) !== change.revision) refuseHistory(change.revision);
+    if (newest === 0) keys.index.set(change.key, version);
   }
 
   /** Sets the version of a change, now that it is known; 0 means a tombstone. */

@@ -223,6 +223,19 @@ Deno.test("finish() refuses history that does not fit the keys", () => {
   assert.throws(load([{ ...there, lease: 4 }], []), InputError, "a lease that is not there");
 });
 
+Deno.test("fitSome() fits one key after the other, and finish() what is left", () => {
+  const revision = toLogIndex(3);
+  const loader = new StoreLoader();
+  for (const key of ["a", "b", "c"]) {
+    loader.history({ revision, order: 0, key: bytes(key), kind: "delete", before: null });
+  }
+  assert.deepEqual([loader.fitSome(1), loader.fitSome(1)], [true, true]);
+  const heads = { appliedIndex: revision, revision, compactedRevision: toLogIndex(0) };
+  const { keys } = loader.finish(heads);
+  assert.deepEqual([keys.index.count, keys.history.count], [3, 3]);
+  assert.equal(loader.fitSome(1), false);
+});
+
 Deno.test("one batch is out at a time", () => {
   const driver = new Driver();
   const writer = new TableWriter(driver.store);

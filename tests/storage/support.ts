@@ -14,7 +14,7 @@ import type { SnapshotFile } from "../../lib/storage/snapshot/snapshot_file.ts";
 import type { Snapshots } from "../../lib/storage/snapshot/snapshots.ts";
 import { openStores, type Stores } from "../../lib/storage/stores.ts";
 import { encodeBatch } from "../../lib/storage/tables/batch_codec.ts";
-import { RowLoader } from "../../lib/storage/tables/rows.ts";
+import { atOnce, RowLoader } from "../../lib/storage/tables/rows.ts";
 import { openTableFile, type TableFile } from "../../lib/storage/tables/table_file.ts";
 import { toClusterName, toEpoch, toLogIndex, toNodeId, toTerm } from "../../lib/types.ts";
 import { entryOf, putCommand } from "../kv/support.ts";
@@ -201,9 +201,11 @@ export class TestTables {
   /** Another store, as it is read from the tables. */
   load(): Store {
     const loader = new RowLoader(this.#limits);
-    for (let rows = this.file.read(); rows !== null; rows = this.file.read()) loader.add(rows);
+    for (let rows = this.file.read(); rows !== null; rows = this.file.read()) {
+      atOnce(loader.add(rows));
+    }
     this.#forgottenIndex = loader.state.forgottenIndex;
-    return loader.finish();
+    return atOnce(loader.finish());
   }
 
   /** Applies the command of a text as the next entry, and writes it. */

@@ -15,7 +15,7 @@ import {
   encodeFirstState,
   RowWriter,
 } from "../../lib/storage/tables/batch_codec.ts";
-import { RowLoader, type TableName, TABLES } from "../../lib/storage/tables/rows.ts";
+import { atOnce, RowLoader, type TableName, TABLES } from "../../lib/storage/tables/rows.ts";
 import { type LogIndex, toLogIndex } from "../../lib/types.ts";
 
 /** A row as it lies on disk. */
@@ -82,8 +82,8 @@ export class MemoryTables {
     const writer = new RowWriter();
     for (const { table, key, row } of this.#sorted()) writer.add(table, key, row);
     const loader = new RowLoader(limits);
-    loader.add(writer.finish());
-    return loader.finish();
+    atOnce(loader.add(writer.finish()));
+    return atOnce(loader.finish());
   }
 
   /** Changes one bit of one row, `at` of all that there are: 0 says how far the tables are. */

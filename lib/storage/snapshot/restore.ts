@@ -23,7 +23,7 @@ import { createDataFolder, removeIfThere, syncFolder, writeFully } from "../fold
 import type { StoreOptions } from "../open_database.ts";
 import { hasRaftStore, openRaftStore, RAFT_FOLDER } from "../raft_store.ts";
 import { encodeBatch } from "../tables/batch_codec.ts";
-import { RowLoader } from "../tables/rows.ts";
+import { atOnce, RowLoader } from "../tables/rows.ts";
 import { KEY_VALUE_FILE, openTableFile } from "../tables/table_file.ts";
 import { readSavedFile, type SavedFile } from "./saved_file.ts";
 import { adoptSnapshot, openSnapshot, SnapshotPaths } from "./snapshot_file.ts";
@@ -197,8 +197,8 @@ function checkContent(path: string, { cluster, index, revision }: SavedFile): nu
   const tables = openSnapshot(path, cluster);
   try {
     const loader = new RowLoader({});
-    for (let rows = tables.read(); rows !== null; rows = tables.read()) loader.add(rows);
-    const store = loader.finish();
+    for (let rows = tables.read(); rows !== null; rows = tables.read()) atOnce(loader.add(rows));
+    const store = atOnce(loader.finish());
     if (store.appliedIndex === index && store.keys.revision === revision) {
       return store.keys.liveKeys;
     }

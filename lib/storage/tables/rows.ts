@@ -49,6 +49,9 @@ export const ROW_BYTES_MAX: number = 1024 * 1024;
 /** A row with many items is closed when it has this many bytes. Its last item can be as large as a value. */
 export const MANY_BYTES_MAX: number = 256 * 1024;
 
+/** So many items are loaded in one slice of the work: a few milliseconds. */
+const SLICE_ITEMS = 500;
+
 /** Why a lease ends, and what a change did, as numbers. */
 const ENDINGS = [null, "revoked", "expired"] as const;
 const KINDS = ["put", "delete", "expire"] as const;
@@ -71,6 +74,7 @@ export class RowLoader {
   #state: TableState | null = null;
   #last: HistoryRow | null = null;
   #lastIndex = 0;
+  #items = 0;
 
   /** Begins with an empty store of these limits. */
   constructor(limits: StoreLimits) {
@@ -85,18 +89,20 @@ export class RowLoader {
     return this.#state;
   }
 
-  /** Adds what a {@linkcode RowWriter} has written. @throws {InputError} at a row that does not fit. */
-  add(rows: Uint8Array): void {
+  /** Adds what a {@linkcode RowWriter} has written, in slices. @throws {InputError} at a row that does not fit. */
+  *add(rows: Uint8Array): Generator<void, void> {
     const reader = new ByteReader(rows, "rows");
-    while (!reader.isAtEnd) this.#addRow(reader.bytes(ROW_BYTES_MAX));
+    while (!reader.isAtEnd) yield* this.#addRow(reader.bytes(ROW_BYTES_MAX));
   }
 
-  /** Ends the loading. @throws {InputError} when something is missing or does not fit the rest. */
-  finish(): Store {
-    return this.#loader.finish(this.state);
+  /** Ends the loading, in slices. @throws {InputError} when something is missing or does not fit the rest. */
+  *finish(): Generator<void, Store> {
+    const { state } = this;
+    while (this.#loader.fitSome(SLICE_ITEMS)) yield;
+    return this.#loader.finish(state);
   }
 
-  #addRow(content: Uint8Array): void {
+  *#addRow(content: Uint8Array): Generator<void, void> {
     const { table, key, rest } = readContent(content);
     const reader = new ByteReader(rest, `row of ${table}`);
     switch (table) {
@@ -109,20 +115,32 @@ export class RowLoader {
         break;
       case "keys":
         this.#loader.key(readKey(reader, key));
+        if (this.#isSliceFull()) yield;
         break;
       case "history":
-        while (!reader.isAtEnd) this.#addChange(readChange(reader));
+        while (!reader.isAtEnd) {
+          this.#addChange(readChange(reader));
+          if (this.#isSliceFull()) yield;
+        }
         break;
       case "tokens":
         this.#loader.token(readToken(reader, decodeUtf8(key)));
         break;
       case "remembered":
-        while (!reader.isAtEnd) this.#addRemembered(readRemembered(reader));
+        while (!reader.isAtEnd) {
+          this.#addRemembered(readRemembered(reader));
+          if (this.#isSliceFull()) yield;
+        }
         break;
       default:
         table satisfies never;
     }
     reader.end();
+  }
+
+  /** Counts an item. */
+  #isSliceFull(): boolean {
+    return ++this.#items % SLICE_ITEMS === 0;
   }
 
   /** A part of the first row with many items can already be forgotten. */
@@ -142,6 +160,11 @@ export class RowLoader {
     this.#lastIndex = row.index;
     if (row.index > this.state.forgottenIndex) this.#loader.remembered(row);
   }
+}
+
+/** Does all slices of a work at once, where no loop waits. */
+export function atOnce<Result>(work: Generator<void, Result>): Result {
+  for (let slice = work.next();; slice = work.next()) if (slice.done) return slice.value;
 }
 
 /** Reads the row of `state`. @throws {InputError} when the content is no such row. */

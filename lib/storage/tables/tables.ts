@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { assert } from "../../assert.ts";
 import { EnvironmentError, InputError } from "../../errors.ts";
 import type { Store, StoreLimits, TableBatch } from "../../kv/mod.ts";
@@ -241,11 +242,19 @@ export async function loadStore(jobs: JobQueue, limits: StoreLimits): Promise<Lo
     for (let rows = await next; rows !== null; rows = await next) {
       // The worker reads the next rows while the loop loads these.
       next = jobs.run("read", null);
-      loader.add(rows);
+      await inSlices(loader.add(rows));
     }
   } catch (error) {
     next.catch(() => {});
     throw error;
   }
-  return { store: loader.finish(), forgottenIndex: loader.state.forgottenIndex };
+  return { store: await inSlices(loader.finish()), forgottenIndex: loader.state.forgottenIndex };
+}
+
+/** Does work slice by slice, with a round of the event loop after each. */
+async function inSlices<Result>(work: Generator<void, Result>): Promise<Result> {
+  for (let slice = work.next();; slice = work.next()) {
+    if (slice.done) return slice.value;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }

@@ -15,7 +15,7 @@ import { ByteWriter } from "../../../lib/kv/byte_fields.ts";
 import { restoreSnapshot } from "../../../lib/storage/snapshot/restore.ts";
 import { openSnapshot } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import { CorruptionError } from "../../../lib/storage/storage_error.ts";
-import { RowLoader, TABLES } from "../../../lib/storage/tables/rows.ts";
+import { atOnce, RowLoader, TABLES } from "../../../lib/storage/tables/rows.ts";
 import type { Random } from "../../simulator/random.ts";
 import { readSaved, write } from "../../storage/snapshot/support.ts";
 import { nodeIn, withNode } from "../../storage/support.ts";
@@ -246,8 +246,8 @@ function load(path: string): void {
   const tables = openSnapshot(path, CLUSTER);
   try {
     const loader = new RowLoader({});
-    for (let rows = tables.read(); rows !== null; rows = tables.read()) loader.add(rows);
-    const store = loader.finish();
+    for (let rows = tables.read(); rows !== null; rows = tables.read()) atOnce(loader.add(rows));
+    const store = atOnce(loader.finish());
     assert.equal(store.appliedIndex, tables.appliedIndex);
   } finally {
     tables.close();

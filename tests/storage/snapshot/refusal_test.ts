@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { concatBytes, encodeUtf8 } from "../../../lib/bytes.ts";
 import { StorageJobs } from "../../../lib/storage/storage_jobs.ts";
-import { RowLoader } from "../../../lib/storage/tables/rows.ts";
+import { atOnce, RowLoader } from "../../../lib/storage/tables/rows.ts";
 import type { SnapshotFile } from "../../../lib/storage/snapshot/snapshot_file.ts";
 import { toLogIndex } from "../../../lib/types.ts";
 import { flipBit, type TestNode, withFolder } from "../support.ts";
@@ -41,8 +41,10 @@ function refusesChanged(
     assert.throws(() => {
       jobs.openArrived({ path, snapshot, cluster });
       const loader = new RowLoader({});
-      for (let rows = jobs.read(null); rows !== null; rows = jobs.read(null)) loader.add(rows);
-      loader.finish();
+      for (let rows = jobs.read(null); rows !== null; rows = jobs.read(null)) {
+        atOnce(loader.add(rows));
+      }
+      atOnce(loader.finish());
     }, { message });
     jobs.drop({ path });
     assert.deepEqual([...Deno.readDirSync(folder)], []);
