@@ -97,6 +97,7 @@ async function takeDemo(browser: Browser): Promise<void> {
     await page.locator(`.node[data-node="${cut}"][data-role="silent"]`).waitFor();
     // The node that served the page may be the one that was cut off.
     await page.locator('#proof[data-proof="proven"]').waitFor();
+    await page.getByText(/^Degraded/).first().waitFor();
     await page.screenshot({ path: pictureOf("demo", scheme) });
     await page.close();
   }
