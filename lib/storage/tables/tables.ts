@@ -237,16 +237,16 @@ export interface LoadedStore {
  */
 export async function loadStore(jobs: JobQueue, limits: StoreLimits): Promise<LoadedStore> {
   const loader = new RowLoader(limits);
-  let next = jobs.run("read", null);
-  try {
-    for (let rows = await next; rows !== null; rows = await next) {
-      // The worker reads the next rows while the loop loads these.
-      next = jobs.run("read", null);
-      await inSlices(loader.add(rows));
-    }
-  } catch (error) {
-    next.catch(() => {});
-    throw error;
+  // The worker reads the next rows while the loop loads these. It may fail before the loop asks for them.
+  const readNext = () => {
+    const rows = jobs.run("read", null);
+    rows.catch(() => {});
+    return rows;
+  };
+  let next = readNext();
+  for (let rows = await next; rows !== null; rows = await next) {
+    next = readNext();
+    await inSlices(loader.add(rows));
   }
   return { store: await inSlices(loader.finish()), forgottenIndex: loader.state.forgottenIndex };
 }

@@ -4,12 +4,24 @@ import type { StoreLimits } from "../../../lib/kv/store.ts";
 import { Store } from "../../../lib/kv/store.ts";
 import { digestStore } from "../../../lib/kv/store_digest.ts";
 import { checkStore } from "../../../lib/kv/store_invariants.ts";
+import { InputError } from "../../../lib/errors.ts";
 import { TOKEN_ID_LENGTH } from "../../../lib/limits.ts";
+import type { JobQueue } from "../../../lib/storage/job_queue.ts";
 import { encodeBatch } from "../../../lib/storage/tables/batch_codec.ts";
 import { atOnce, RowLoader } from "../../../lib/storage/tables/rows.ts";
 import { KEY_VALUE_FILE, openTableFile } from "../../../lib/storage/tables/table_file.ts";
+import { loadStore } from "../../../lib/storage/tables/tables.ts";
 import { anyEntry } from "../../kv/commands.ts";
-import { bytes, command, del, entryOf, historyOf, newToken, put } from "../../kv/support.ts";
+import {
+  bytes,
+  command,
+  del,
+  entryOf,
+  historyOf,
+  newToken,
+  put,
+  putCommand,
+} from "../../kv/support.ts";
 import { tamper, TestTables, withFolder, withTables } from "../support.ts";
 
 Deno.test("tables that are closed and opened at any moment load the store that they follow", async () => {
@@ -222,3 +234,18 @@ Deno.test("RowLoader refuses rows without a state, or that end too early", () =>
     message: /ends too early/,
   });
 });
+
+Deno.test("loadStore() reports damage that the worker finds while the loop loads the rows before it", () =>
+  withFolder(async (options) => {
+    const rows = withTables(options, (tables) => {
+      const { store } = tables;
+      for (let index = 1; index <= 2_000; index++) {
+        store.apply([entryOf(index, putCommand(`key ${index}`, "value"))]);
+      }
+      tables.write();
+      return tables.file.read();
+    });
+    const answers = [() => Promise.resolve(rows), () => Promise.reject(new InputError("damaged"))];
+    const jobs = { run: () => answers.shift()?.() } as unknown as JobQueue;
+    await assert.rejects(loadStore(jobs, {}), { message: "damaged" });
+  }));
